@@ -1,0 +1,1 @@
+"""Reports as text: the model of a run and the formats that render it. Prints nothing."""

@@ -1,0 +1,83 @@
+"""What goes into a run and what comes out of it: `CheckRequest` and `Report`, frozen and plain.
+
+Knows nothing about formats, terminals or how the findings are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fastlint.finding import Finding, Severity, Step
+
+if TYPE_CHECKING:
+    from fastlint.config import Config
+    from fastlint.rulebook.schema import RuleFile
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: `stage` is a verb for people ("reading", "checking"), `total` is 0 where it is not known."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StdinSource:
+    """Source that stands in for the file `path` (as the user wrote it; the file may not exist yet)."""
+
+    path: str
+    source: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """Everything the engine is asked for. `paths` are as the user wrote them, relative to the working directory."""
+
+    paths: tuple[str, ...]
+    config: Config
+    stdin: StdinSource | None = None
+    progress: Callable[[Progress], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of one run: everything that a format needs, so that a format is a function `Report -> str`.
+
+    `findings` are the shown ones: filtered by rule, severity, confidence, suppression and reported file, and sorted.
+    `files` counts the files reported on, `analysed` the files that were read to do so (never fewer).
+    `rules` are the rules that ran, sorted by code. `excerpts` holds the source line of every place a finding names,
+    by (path, line); a line that could not be read is missing there.
+    """
+
+    findings: tuple[Finding, ...]
+    config: Config
+    root: str = ""  # the absolute project root: the paths in the findings are relative to it
+    rules: tuple[RuleFile, ...] = ()
+    files: int = 0
+    analysed: int = 0
+    seconds: float = 0.0
+    suppressed: int = 0
+    unresolved: tuple[Step, ...] = ()  # calls on the loop that could not be resolved, sorted
+    excerpts: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Severity:
+        """The lowest severity that this report shows."""
+        return self.config.severity
+
+    @property
+    def counts(self) -> dict[Severity, int]:
+        """Findings by severity, the worst first; every severity is there, also with 0."""
+        counts = dict.fromkeys(sorted(Severity, reverse=True), 0)
+        for finding in self.findings:
+            counts[finding.severity] += 1
+        return counts
+
+    @property
+    def failed(self) -> bool:
+        """Whether any shown finding is at or above `fail-on`."""
+        return any(finding.severity >= self.config.fail_on for finding in self.findings)

@@ -1,0 +1,34 @@
+"""Where the rules lie on disk: inside the installed package, or beside it in a checkout. Reads none of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_CODE = re.compile(r"(FL\d{3})\.toml")
+
+
+class RulesMissing(RuntimeError):
+    """This installation of fastlint has no rules: our own fault, never the user's."""
+
+
+@cache
+def rules_folder() -> Path:
+    """The folder with `FL101.toml` … and `known/`.
+
+    A wheel carries a copy inside the package (`_rules`); an editable install has none and uses the checkout's `rules/`.
+    """
+    for folder in (_PACKAGE / "_rules", _PACKAGE.parent / "rules"):
+        if folder.is_dir():
+            return folder
+    raise RulesMissing(f"no rules beside {_PACKAGE}: the installation is incomplete")
+
+
+@cache
+def rule_codes() -> tuple[str, ...]:
+    """The codes of all shipped rules, sorted: one file each."""
+    matches = (_CODE.fullmatch(name) for name in os.listdir(rules_folder()))
+    return tuple(sorted(match[1] for match in matches if match))
