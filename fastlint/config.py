@@ -165,10 +165,9 @@ def known_selector(code: str) -> bool:
 
 def unknown_code(code: str) -> str:
     """What to say about a code that no rule has, with the nearest one that exists."""
-    prefix = re.split(r"\d", code, maxsplit=1)[0]
-    near = nearest(code.upper(), rule_codes())
-    if not near and prefix.upper() != "FL":
+    if not code.upper().startswith("FL"):
         return f'unknown rule "{code}": the codes of fastlint begin with FL'
+    near = nearest(code.upper(), rule_codes())
     return f'unknown rule "{code}"' + (f", did you mean {near}?" if near else ": `fastlint rules` lists them all")
 
 
@@ -195,7 +194,7 @@ def _may_configure(pyproject: str) -> bool:
 
 def _read_text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as handle:
+        with open(path, encoding="utf-8-sig") as handle:
             return handle.read()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
