@@ -1,0 +1,95 @@
+"""The words of the rules: what `rules/FL101.toml` … say, as plain records for reports and for `fastlint rule`.
+
+Validates nothing (the tests hold every file against `schema.RuleFile`), so that explaining a rule needs no pydantic.
+
+Messages and remedies hold placeholders. Those of a blocking call are `{call}` (the primitive, dotted), `{instead}`
+(the asynchronous way, in words that fit after "use"; empty where the catalogue knows none) and `{via}` (the call on
+the loop, where it is not the primitive itself). FL001 has `{reason}`; FL002 has `{comment}`, the suppression as it
+stands there; FL003 has `{code}` and `{hint}` (", did you mean FL102?", or nothing).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastlint.finding import Severity
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleWords:
+    """A small application that shows a rule; `# expect: FL101` ends the lines on which it speaks."""
+
+    title: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleWords:
+    """All that one rule says to people. `message` and `remedy` may hold placeholders."""
+
+    code: str
+    name: str
+    severity: Severity
+    summary: str
+    why: str
+    remedy: str
+    message: str
+    references: tuple[str, ...] = ()
+    bad: tuple[ExampleWords, ...] = ()
+    good: tuple[ExampleWords, ...] = ()
+
+
+def load_words(folder: Path) -> dict[str, RuleWords]:
+    """The rules of `folder` by code, in the order of their codes."""
+    rules = (_read(path) for path in sorted(folder.glob("FL[0-9][0-9][0-9].toml")))
+    return {rule.code: rule for rule in rules}
+
+
+def fill_message(message: str, values: Mapping[str, str]) -> str:
+    """The message with every placeholder filled. Raises `KeyError` for one that has no value."""
+    return message.format_map(values)
+
+
+def fill_remedy(remedy: str, values: Mapping[str, str]) -> str:
+    """The remedy with every placeholder filled, less the sentences whose placeholder has no value or an empty one."""
+    sentences = _SENTENCE_END.split(remedy)
+    told = (each for each in sentences if all(values.get(name) for name in _PLACEHOLDER.findall(each)))
+    return " ".join(told).format_map(values)
+
+
+def _read(path: Path) -> RuleWords:
+    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    return RuleWords(
+        code=raw["code"],
+        name=raw["name"],
+        severity=Severity[raw["severity"].upper()],
+        summary=_one_line(raw["summary"]),
+        why=_one_line(raw["why"]),
+        remedy=_one_line(raw["remedy"]),
+        message=_one_line(raw["message"]),
+        references=tuple(raw.get("references", ())),
+        bad=_examples(raw["bad"]),
+        good=_examples(raw["good"]),
+    )
+
+
+def _examples(raw: list[dict[str, Any]]) -> tuple[ExampleWords, ...]:
+    return tuple(ExampleWords(each["title"], each["files"]) for each in raw)
+
+
+def _one_line(text: str) -> str:
+    # The files break their lines at 120 columns; whoever shows the words wraps them anew.
+    return " ".join(text.split())
