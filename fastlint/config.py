@@ -80,6 +80,7 @@ class PerFileIgnore:
 
     pattern: str
     codes: tuple[str, ...]
+    line: int = 0  # where it stands in the settings file
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,11 @@ def find_config(start: str) -> str | None:
         folder = parent
 
 
-def read_config(path: str) -> Config:
-    """The settings in one file, validated. Raises `ConfigError`."""
+def read_config(path: str, root: str = "") -> Config:
+    """The settings in one file, validated; its patterns are relative to `root`, or else to its own folder.
+
+    Raises `ConfigError`.
+    """
     text = _read_text(path)
     try:
         document: dict[str, Any] = tomllib.loads(text)
@@ -147,14 +151,14 @@ def read_config(path: str) -> Config:
         table = tool.get("fastlint", {}) if isinstance(tool, dict) else {}
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: tool.fastlint is not a table")
-    return config_from(table, path, text)
+    return config_from(table, path, text, root)
 
 
-def config_from(table: Mapping[str, Any], path: str, text: str = "") -> Config:
+def config_from(table: Mapping[str, Any], path: str, text: str = "", root: str = "") -> Config:
     """The settings of one table that stands in the file `path`, whose text helps to name the line of a mistake."""
     from fastlint.config_shape import validated  # pydantic: only where there is something to validate
 
-    return validated(table, path, text)
+    return validated(table, path, text, os.path.abspath(root or os.path.dirname(path)))
 
 
 def known_selector(code: str) -> bool:

@@ -101,8 +101,8 @@ class Table(Shape):
     respect_gitignore: bool = True
 
 
-def validated(raw: Mapping[str, Any], path: str, text: str) -> Config:
-    """The settings in a table that stands in the file `path`. Raises `ConfigError` with file, line and key."""
+def validated(raw: Mapping[str, Any], path: str, text: str, root: str) -> Config:
+    """The settings in a table that stands in the file `path`, for the project at `root`. Raises `ConfigError` with file, line and key."""
     try:
         table = Table.model_validate(raw)
     except ValidationError as error:
@@ -110,7 +110,6 @@ def validated(raw: Mapping[str, Any], path: str, text: str) -> Config:
     for code in _library_codes(table.library):
         if code not in rule_codes():
             raise ConfigError(f"{_place(path, text, (code,))}library: {unknown_code(code)}")
-    root = os.path.dirname(os.path.abspath(path))
     for folder in table.src:
         if not os.path.isdir(os.path.join(root, folder)):
             raise ConfigError(f'{_place(path, text, (folder, "src"))}src: there is no folder "{folder}"')
@@ -119,7 +118,10 @@ def validated(raw: Mapping[str, Any], path: str, text: str) -> Config:
         file=os.path.abspath(path),
         root=root,
         selection=Selection().then(table.select, table.extend_select, table.ignore),
-        per_file_ignores=tuple(PerFileIgnore(each, tuple(codes)) for each, codes in table.per_file_ignores.items()),
+        per_file_ignores=tuple(
+            PerFileIgnore(each, tuple(codes), _line(text, (each, "per-file-ignores")))
+            for each, codes in table.per_file_ignores.items()
+        ),
         exclude=None if table.exclude is None else tuple(table.exclude),
         extend_exclude=tuple(table.extend_exclude),
         include=tuple(table.include),
@@ -185,14 +187,19 @@ def _models(annotation: object) -> Iterator[type[BaseModel]]:
 
 def _place(path: str, text: str, needles: tuple[str, ...]) -> str:
     """`file:line: ` of the first needle that stands in our part of the file, else `file: `."""
+    line = _line(text, needles)
+    return f"{shown(path)}:{line}: " if line else f"{shown(path)}: "
+
+
+def _line(text: str, needles: tuple[str, ...]) -> int:
     lines = text.splitlines()
     start = next((i for i, line in enumerate(lines) if re.match(r"\s*\[+\s*tool\s*\.\s*[\"']?fastlint\b", line)), 0)
     for needle in filter(None, needles):
         word = re.compile(rf"(?<![\w-]){re.escape(needle)}(?![\w-])")
         for number, line in enumerate(lines[start:], start + 1):
             if word.search(line):
-                return f"{shown(path)}:{number}: "
-    return f"{shown(path)}: "
+                return number
+    return 0
 
 
 def shown(path: str) -> str:
