@@ -102,7 +102,10 @@ class Table(Shape):
 
 
 def validated(raw: Mapping[str, Any], path: str, text: str, root: str) -> Config:
-    """The settings in a table that stands in the file `path`, for the project at `root`. Raises `ConfigError` with file, line and key."""
+    """The settings in a table of the file `path`, for the project at `root`.
+
+    Raises `ConfigError` with file, line and key.
+    """
     try:
         table = Table.model_validate(raw)
     except ValidationError as error:

@@ -17,11 +17,36 @@ from fastlint.patterns import Patterns
 Kind = Literal["app", "test", "migration", "script"]
 
 DEFAULT_EXCLUDE = frozenset(
-    """
-    .bzr .direnv .eggs .git .git-rewrite .hg .idea .ipynb_checkpoints .mypy_cache .nox .pants.d .pyenv .pytest_cache
-    .pytype .ruff_cache .svn .tox .venv .vscode __pycache__ __pypackages__ _build buck-out build dist node_modules
-    site-packages venv
-    """.split()
+    (
+        ".bzr",
+        ".direnv",
+        ".eggs",
+        ".git",
+        ".git-rewrite",
+        ".hg",
+        ".idea",
+        ".ipynb_checkpoints",
+        ".mypy_cache",
+        ".nox",
+        ".pants.d",
+        ".pyenv",
+        ".pytest_cache",
+        ".pytype",
+        ".ruff_cache",
+        ".svn",
+        ".tox",
+        ".venv",
+        ".vscode",
+        "__pycache__",
+        "__pypackages__",
+        "_build",
+        "buck-out",
+        "build",
+        "dist",
+        "node_modules",
+        "site-packages",
+        "venv",
+    )
 )
 
 # Words for outputs that are also good names for a package: one with an __init__.py is somebody's source.
@@ -270,7 +295,9 @@ class _Walk:
     def _is_ours(self, entry: os.DirEntry[str]) -> bool:
         # A link to a file of this very project is the same file again; folders that are links are never entered.
         try:
-            return entry.is_file() and not (entry.is_symlink() and _contains(self._real_root, os.path.realpath(entry.path)))
+            return entry.is_file() and not (
+                entry.is_symlink() and _contains(self._real_root, os.path.realpath(entry.path))
+            )
         except OSError:
             return False
 
