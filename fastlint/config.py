@@ -7,6 +7,7 @@ which is imported only when there is a table to validate.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import sys
@@ -26,6 +27,40 @@ else:
     import tomli as tomllib
 
 DEFAULT_BLOCKING_RULE = "FL107"  # a call that only the project knows is most often its own SDK
+
+# Folders that are never entered unless `exclude` says otherwise.
+DEFAULT_EXCLUDE = frozenset(
+    (
+        ".bzr",
+        ".direnv",
+        ".eggs",
+        ".git",
+        ".git-rewrite",
+        ".hg",
+        ".idea",
+        ".ipynb_checkpoints",
+        ".mypy_cache",
+        ".nox",
+        ".pants.d",
+        ".pyenv",
+        ".pytest_cache",
+        ".pytype",
+        ".ruff_cache",
+        ".svn",
+        ".tox",
+        ".venv",
+        ".vscode",
+        "__pycache__",
+        "__pypackages__",
+        "_build",
+        "buck-out",
+        "build",
+        "dist",
+        "node_modules",
+        "site-packages",
+        "venv",
+    )
+)
 
 _STANDALONE = "fastlint.toml"
 _PYPROJECT = "pyproject.toml"
@@ -100,7 +135,7 @@ class Config:
     root: str = ""  # its folder
     selection: Selection = field(default_factory=Selection)
     per_file_ignores: tuple[PerFileIgnore, ...] = ()
-    exclude: tuple[str, ...] | None = None  # None: the default excludes of `source.discover`
+    exclude: tuple[str, ...] | None = None  # None: `DEFAULT_EXCLUDE`
     extend_exclude: tuple[str, ...] = ()
     include: tuple[str, ...] = ()  # only files that match one of these, if there are any
     src: tuple[str, ...] = ()  # folders that the project's imports start from; found by itself if empty
@@ -159,6 +194,33 @@ def config_from(table: Mapping[str, Any], path: str, text: str = "", root: str =
     from fastlint.config_shape import validated  # pydantic: only where there is something to validate
 
     return validated(table, path, text, os.path.abspath(root or os.path.dirname(path)))
+
+
+def describe(config: Config) -> str:
+    """The settings as a person would write them, defaults included."""
+    rows: list[tuple[str, object]] = [
+        ("select", config.selection.codes(rule_codes())),
+        ("exclude", sorted(DEFAULT_EXCLUDE) if config.exclude is None else config.exclude),
+        ("extend-exclude", config.extend_exclude),
+        ("include", config.include),
+        ("src", config.src),
+        ("respect-gitignore", config.respect_gitignore),
+        ("severity", config.severity.word),
+        ("confidence", config.confidence.word),
+        ("fail-on", config.fail_on.word),
+        ("offloaders", config.offloaders),
+        ("entry-points", config.entry_points),
+    ]
+    lines = [f"# {config.file or 'no settings file: these are the defaults'}"]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in rows]
+    for blocking in config.blocking:
+        pairs = (("name", blocking.name), ("rule", blocking.rule), ("instead", blocking.instead))
+        lines += ["", "[[blocking]]", *(f"{key} = {json.dumps(value)}" for key, value in pairs if value)]
+    if config.per_file_ignores:
+        lines += ["", "[per-file-ignores]"]
+        lines += [f"{json.dumps(each.pattern)} = {json.dumps(each.codes)}" for each in config.per_file_ignores]
+    lines += [f"\n[[library]]\nname = {json.dumps(library.name)} # …" for library in config.library]
+    return "\n".join(lines) + "\n"
 
 
 def known_selector(code: str) -> bool:

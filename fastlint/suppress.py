@@ -49,12 +49,17 @@ class Suppression:
 
 @dataclass(frozen=True, order=True, slots=True)
 class Notice:
-    """Something to report about a suppression itself: `code` is FL002 or FL003, `call` and `hint` fill its message."""
+    """Something to report about a suppression itself: `code` is FL002 or FL003, `values` fill its message."""
 
     where: Location
     code: str
-    call: str
+    written: str
     hint: str = ""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The placeholders of the rule's message."""
+        return {"comment": self.written} if self.code == UNUSED else {"code": self.written, "hint": self.hint}
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ def test_line_endings_of_windows_and_a_byte_order_mark_change_nothing() -> None:
 def test_a_suppression_that_names_no_rule_is_reported(source: str, call: str, hint: str) -> None:
     notices = applied(source, finding(1)).notices
     first = next(notice for notice in notices if notice.code == "FL003")
-    assert first.call == call
+    assert first.written == call
     assert first.hint == hint or (hint and first.hint.startswith(", did you mean"))
     assert str(first.where) == "app.py:1:6"
 
@@ -175,12 +175,12 @@ def test_a_chain_without_the_reported_place_is_silenced_at_its_end() -> None:
 
 def test_an_unused_suppression_is_reported_code_by_code() -> None:
     outcome = applied("x()  # fastlint: ignore[FL101, FL105]\n", finding(1))
-    assert [(each.code, each.call) for each in outcome.notices] == [("FL002", "fastlint: ignore[FL105]")]
+    assert [(each.code, each.written) for each in outcome.notices] == [("FL002", "fastlint: ignore[FL105]")]
     assert str(outcome.notices[0].where) == "app.py:1:6"
 
 
 def test_an_unused_noqa_of_ours_is_reported() -> None:
-    assert [each.call for each in applied("x()  # noqa: E501, FL101\n").notices] == ["noqa: FL101"]
+    assert [each.written for each in applied("x()  # noqa: E501, FL101\n").notices] == ["noqa: FL101"]
 
 
 def test_nothing_is_said_of_rules_that_did_not_run() -> None:
@@ -204,7 +204,7 @@ def test_a_notice_can_be_silenced_too() -> None:
 
 def test_the_suppression_of_a_notice_can_be_unused() -> None:
     outcome = applied("x()  # fastlint: ignore[FL002]\n")
-    assert [each.call for each in outcome.notices] == ["fastlint: ignore[FL002]"]
+    assert [each.written for each in outcome.notices] == ["fastlint: ignore[FL002]"]
 
 
 def test_per_file_ignores_silence_by_pattern_and_prefix() -> None:
@@ -214,7 +214,7 @@ def test_per_file_ignores_silence_by_pattern_and_prefix() -> None:
     outcome = apply([old, kept], [], ignores, KNOWN, settings="pyproject.toml")
     assert outcome.kept == (kept,)
     assert outcome.suppressed == (old,)
-    assert [(str(each.where), each.call) for each in outcome.notices] == [
+    assert [(str(each.where), each.written) for each in outcome.notices] == [
         ("pyproject.toml:5:1", '"*_old.py" = ["FL105"]')
     ]
 

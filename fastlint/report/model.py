@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from fastlint.finding import Finding, Severity, Step
 
 if TYPE_CHECKING:
     from fastlint.config import Config
-    from fastlint.rulebook.schema import RuleFile
+    from fastlint.rulebook.words import RuleWords
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +56,13 @@ class Report:
     findings: tuple[Finding, ...]
     config: Config
     root: str = ""  # the absolute project root: the paths in the findings are relative to it
-    prefix: str = ""  # the way from the working directory to the root, as `backend` or `../..`; "" if they are the same
-    rules: tuple[RuleFile, ...] = ()
+    rules: tuple[RuleWords, ...] = ()
     files: int = 0
     analysed: int = 0
     seconds: float = 0.0
     suppressed: int = 0
     unresolved: tuple[Step, ...] = ()  # calls on the loop that could not be resolved, sorted
     excerpts: Mapping[tuple[str, int], str] = field(default_factory=dict)
-
-    def shown_path(self, path: str) -> str:
-        """A finding's path as a person (or a CI job) in the working directory writes it."""
-        return normpath(f"{self.prefix}/{path}") if self.prefix else path
 
     @property
     def shown(self) -> Severity:

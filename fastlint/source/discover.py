@@ -11,43 +11,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from fastlint.config import Config
+from fastlint.config import DEFAULT_EXCLUDE, Config
 from fastlint.patterns import Patterns
 
 Kind = Literal["app", "test", "migration", "script"]
-
-DEFAULT_EXCLUDE = frozenset(
-    (
-        ".bzr",
-        ".direnv",
-        ".eggs",
-        ".git",
-        ".git-rewrite",
-        ".hg",
-        ".idea",
-        ".ipynb_checkpoints",
-        ".mypy_cache",
-        ".nox",
-        ".pants.d",
-        ".pyenv",
-        ".pytest_cache",
-        ".pytype",
-        ".ruff_cache",
-        ".svn",
-        ".tox",
-        ".venv",
-        ".vscode",
-        "__pycache__",
-        "__pypackages__",
-        "_build",
-        "buck-out",
-        "build",
-        "dist",
-        "node_modules",
-        "site-packages",
-        "venv",
-    )
-)
 
 # Words for outputs that are also good names for a package: one with an __init__.py is somebody's source.
 _OUTPUT_OR_PACKAGE = frozenset({"_build", "build", "dist"})

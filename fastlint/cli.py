@@ -1,0 +1,428 @@
+"""The command line: flags in, text out, exit code. The only module that knows click, and the only one that prints.
+
+Decides nothing about Python code and formats no finding.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import NoReturn, TextIO
+
+import click
+
+from fastlint import __version__
+from fastlint.config import Config, ConfigError, describe, find_config, known_selector, read_config, unknown_code
+from fastlint.finding import Confidence, Severity
+from fastlint.patterns import checked
+from fastlint.report import FORMATS, Style, explain, explain_json, list_rules, list_rules_json, statistics
+from fastlint.report.model import CheckRequest, Progress, Report, StdinSource
+from fastlint.rulebook.where import rules_folder
+from fastlint.rulebook.words import RuleWords, load_words
+from fastlint.source.discover import DiscoverError, discover
+
+_ISSUES = "please report it, with the lines that --verbose prints"
+_PEOPLE = ("full", "concise")  # the formats that are read by people
+_PATIENCE = 1.0  # seconds after which a person wants to see that something happens
+
+
+class Exit(IntEnum):
+    """How a run ends."""
+
+    CLEAN = 0
+    FINDINGS = 1  # at or above --fail-on
+    USAGE = 2  # asked for something impossible: a flag, setting, rule, path that is not there, no file at all
+    FAULT = 3  # our own fault
+    INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with one of `Exit`."""
+    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _run(arguments: list[str]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a path or a source line may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return int(_cli.main(arguments, prog_name="fastlint", standalone_mode=False) or Exit.CLEAN)
+    except click.ClickException as error:
+        return _refuse(error.format_message())
+    except (ConfigError, DiscoverError) as error:
+        return _refuse(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    except Exception as error:
+        if {"-v", "--verbose"} & set(arguments):
+            _tell(traceback.format_exc().rstrip())
+        _tell(f"fastlint: internal error, {type(error).__name__}: {error}; {_ISSUES}")
+        return Exit.FAULT
+
+
+def _refuse(sentence: str) -> Exit:
+    _tell(f"fastlint: {sentence}")
+    return Exit.USAGE
+
+
+def _tell(text: str) -> None:
+    _write(text + "\n", sys.stderr)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    """Write text as it is: colours are decided by us. A reader who has gone away is no error."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _selector(code: str) -> str:
+    if not known_selector(code):
+        raise ValueError(unknown_code(code))
+    return code
+
+
+def _listed(
+    check: Callable[[str], str],
+) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[str, ...]]:
+    """A callback that makes one tuple of `--flag a,b --flag c` and holds every value against `check`."""
+
+    def split(_context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(check(part.strip()) for value in values for part in value.split(",") if part.strip())
+        except ValueError as error:
+            raise click.UsageError(f"{parameter.opts[-1]}: {error}") from error
+
+    return split
+
+
+_CODES = _listed(_selector)
+_PATTERNS = _listed(checked)
+_LEVEL = click.Choice(["error", "warning", "info"])
+_COLOR = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colours: auto follows the terminal, NO_COLOR and FORCE_COLOR.",
+)
+_ROWS = click.option(
+    "--output-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of the output.",
+)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, invoke_without_command=True
+)
+@click.version_option(__version__, message="fastlint %(version)s")
+@click.pass_context
+def _cli(context: click.Context) -> int:
+    """Finds blocking calls on the event loop of FastAPI services, without running or importing them."""
+    if context.invoked_subcommand is None:
+        _tell(context.get_help())
+        return Exit.USAGE
+    return Exit.CLEAN
+
+
+@_cli.command("rule")
+@click.argument("code")
+@_ROWS
+@_COLOR
+def _rule(code: str, output_format: str, color: str) -> int:
+    """Explain one rule: what it finds, why it hurts, what to do."""
+    words = load_words(rules_folder()).get(code.upper())
+    if words is None:
+        raise click.UsageError(unknown_code(code))
+    _write(explain_json(words) if output_format == "json" else explain(words, Style(_coloured(color))), sys.stdout)
+    return Exit.CLEAN
+
+
+@_cli.command("rules")
+@_ROWS
+@_COLOR
+def _rules(output_format: str, color: str) -> int:
+    """List all rules."""
+    words = load_words(rules_folder())
+    json = output_format == "json"
+    _write(list_rules_json(words) if json else list_rules(words, Style(_coloured(color))), sys.stdout)
+    return Exit.CLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """The flags of `check` that overrule the settings file."""
+
+    config: str | None
+    isolated: bool
+    select: tuple[str, ...] | None
+    extend_select: tuple[str, ...]
+    ignore: tuple[str, ...]
+    exclude: tuple[str, ...] | None
+    extend_exclude: tuple[str, ...]
+    include: tuple[str, ...]
+    severity: str | None
+    confidence: str | None
+    fail_on: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """The flags of `check` that say how to tell the outcome."""
+
+    format: str
+    file: str | None
+    statistics: bool
+    unresolved: bool
+    color: str
+    quiet: bool
+    verbose: bool
+    exit_zero: bool
+
+
+@_cli.command("check")
+@click.argument("paths", nargs=-1, type=str)
+@click.option(
+    "--select", callback=_CODES, multiple=True, metavar="CODES", help="Only these rules: codes, prefixes (FL1) or ALL."
+)
+@click.option("--extend-select", callback=_CODES, multiple=True, metavar="CODES", help="These rules, too.")
+@click.option(
+    "--ignore", callback=_CODES, multiple=True, metavar="CODES", help="Not these rules; the more specific code wins."
+)
+@click.option("--severity", type=_LEVEL, help="The lowest severity to show (default: warning).")
+@click.option(
+    "--confidence",
+    type=click.Choice(["high", "medium", "low"]),
+    help="The lowest confidence to show (default: medium).",
+)
+@click.option("--fail-on", type=_LEVEL, help="The lowest severity that ends in exit code 1 (default: warning).")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
+@click.option(
+    "--output-format",
+    type=click.Choice(list(FORMATS)),
+    default="full",
+    show_default=True,
+    envvar="FASTLINT_OUTPUT_FORMAT",
+    help="Form of the report; also FASTLINT_OUTPUT_FORMAT.",
+)
+@click.option("--output-file", type=click.Path(dir_okay=False), help="Write the report there instead of to stdout.")
+@click.option("--statistics", "with_statistics", is_flag=True, help="Count findings by rule instead of listing them.")
+@click.option("--unresolved", is_flag=True, help="List the calls on the loop that could not be resolved.")
+@click.option(
+    "--exclude",
+    callback=_PATTERNS,
+    multiple=True,
+    metavar="PATTERNS",
+    help="Patterns of paths to leave out, instead of the defaults.",
+)
+@click.option(
+    "--extend-exclude",
+    callback=_PATTERNS,
+    multiple=True,
+    metavar="PATTERNS",
+    help="Patterns of paths to leave out, too.",
+)
+@click.option(
+    "--include",
+    callback=_PATTERNS,
+    multiple=True,
+    metavar="PATTERNS",
+    help="Only files that match one of these patterns.",
+)
+@click.option("--config", type=click.Path(), help="Use this pyproject.toml or fastlint.toml.")
+@click.option("--isolated", is_flag=True, help="Ignore all settings files.")
+@click.option("--stdin-filename", metavar="NAME", help="Check stdin (path -) in place of this file of its project.")
+@click.option("--show-files", is_flag=True, help="List the files that would be reported on, and stop.")
+@click.option("--show-settings", is_flag=True, help="Show the settings that would apply, and stop.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, and no words where there is nothing to report.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell what is being done; a traceback for an internal error.")
+@_COLOR
+def _check(
+    paths: tuple[str, ...],
+    select: tuple[str, ...],
+    extend_select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    severity: str | None,
+    confidence: str | None,
+    fail_on: str | None,
+    exit_zero: bool,
+    output_format: str,
+    output_file: str | None,
+    with_statistics: bool,
+    unresolved: bool,
+    exclude: tuple[str, ...],
+    extend_exclude: tuple[str, ...],
+    include: tuple[str, ...],
+    config: str | None,
+    isolated: bool,
+    stdin_filename: str | None,
+    show_files: bool,
+    show_settings: bool,
+    quiet: bool,
+    verbose: bool,
+    color: str,
+) -> int:
+    """Check the files and folders PATHS (default: the working directory).
+
+    The whole project around them is read; findings are reported for PATHS only.
+    """
+    flags = _Settings(
+        config,
+        isolated,
+        select or None,
+        extend_select,
+        ignore,
+        exclude or None,
+        extend_exclude,
+        include,
+        severity,
+        confidence,
+        fail_on,
+    )
+    output = _Output(output_format, output_file, with_statistics, unresolved, color, quiet, verbose, exit_zero)
+    if with_statistics and output_format not in _PEOPLE:
+        raise click.UsageError(f"--statistics is for people: it does not go with --output-format {output_format}")
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose exclude each other")
+    paths, stdin = _sources(paths, stdin_filename)
+    settings = _settings(flags, stdin or (paths or (".",))[0])
+    paths = paths or (() if stdin else (".",))
+    if show_settings:
+        _write(describe(settings), sys.stdout)
+        return Exit.CLEAN
+    if show_files:
+        tree = discover(paths, settings, stdin)
+        _write("".join(f"{_here(tree.root, path)}\n" for path in sorted(tree.reported)), sys.stdout)
+        return Exit.CLEAN
+    source = StdinSource(stdin, sys.stdin.buffer.read()) if stdin else None
+    return _checked(CheckRequest(paths, settings, source), output)
+
+
+def _checked(request: CheckRequest, output: _Output) -> Exit:
+    """Run the engine, tell the outcome, and say how the run ends."""
+    from fastlint.engine import check  # here: `fastlint rules` needs none of it
+
+    line = _ProgressLine(sys.stderr) if sys.stderr.isatty() and not output.quiet else None
+    try:
+        report = check(replace(request, progress=line.show if line else None))
+    finally:
+        if line:
+            line.clear()
+    if output.verbose:
+        _tell(f"settings: {request.config.file or 'defaults'}")
+        _tell(f"project: {report.root}, {report.analysed} files read, {report.files} reported on")
+        _tell(f"rules: {', '.join(rule.code for rule in report.rules)}")
+    words = load_words(rules_folder())
+    _deliver(report, words, output)
+    return Exit.FINDINGS if report.failed and not output.exit_zero else Exit.CLEAN
+
+
+def _deliver(report: Report, words: dict[str, RuleWords], output: _Output) -> None:
+    style = Style(
+        colour=_coloured(output.color, to_file=output.file is not None),
+        unresolved=output.unresolved,
+        prefix=_here(report.root, ""),
+    )
+    form = statistics if output.statistics else FORMATS[output.format]
+    text = form(report, words, style)
+    if output.file is None:
+        silent = output.quiet and output.format in _PEOPLE and not report.findings
+        _write("" if silent else text, sys.stdout)
+        return
+    try:
+        with open(output.file, "w", encoding="utf-8", errors="backslashreplace") as handle:
+            handle.write(text)
+    except OSError as error:
+        raise click.UsageError(f"--output-file {output.file}: {error.strerror or error}") from error
+
+
+def _sources(paths: tuple[str, ...], stdin_filename: str | None) -> tuple[tuple[str, ...], str | None]:
+    """The paths to check, and the name under which stdin is checked instead of them."""
+    if "-" not in paths and stdin_filename is None:
+        return paths, None
+    if paths != ("-",) or stdin_filename is None:
+        raise click.UsageError("source from stdin is checked alone and by name: fastlint check --stdin-filename NAME -")
+    if os.path.isdir(stdin_filename):
+        raise click.UsageError(f"--stdin-filename {stdin_filename}: this is a folder")
+    return (), stdin_filename
+
+
+def _settings(flags: _Settings, start: str) -> Config:
+    """The settings of the project around `start`, overruled by the flags."""
+    if flags.config and flags.isolated:
+        raise click.UsageError("--config and --isolated exclude each other")
+    config = Config()
+    if flags.config:
+        # A file that lies apart speaks of the project that fastlint is started in.
+        folder = os.path.dirname(os.path.abspath(flags.config))
+        inside = os.path.abspath(start).startswith(folder.rstrip(os.sep) + os.sep) or os.path.abspath(start) == folder
+        config = read_config(flags.config, folder if inside else os.getcwd())
+    elif not flags.isolated and (file := find_config(start)):
+        config = read_config(file)
+    fail_on = Severity[flags.fail_on.upper()] if flags.fail_on else config.fail_on
+    severity = Severity[flags.severity.upper()] if flags.severity else config.severity
+    if flags.fail_on and not flags.severity:
+        severity = min(severity, fail_on)  # who asks to fail on info wants to see it
+    return replace(
+        config,
+        selection=config.selection.then(flags.select, flags.extend_select, flags.ignore),
+        exclude=config.exclude if flags.exclude is None else flags.exclude,
+        extend_exclude=(*config.extend_exclude, *flags.extend_exclude),
+        include=flags.include or config.include,
+        severity=severity,
+        confidence=Confidence[flags.confidence.upper()] if flags.confidence else config.confidence,
+        fail_on=fail_on,
+    )
+
+
+def _here(root: str, path: str) -> str:
+    """A path of the project as it is written in the working directory."""
+    relative = os.path.relpath(os.path.join(root, path)).replace(os.sep, "/")
+    if path:
+        return relative
+    return "" if relative == "." else relative + "/"
+
+
+def _coloured(choice: str, to_file: bool = False) -> bool:
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return not to_file and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+class _ProgressLine:
+    """One line on a terminal that says how far a longer run is, and that leaves no trace."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._next = time.monotonic() + _PATIENCE
+        self._shown = False
+
+    def show(self, progress: Progress) -> None:
+        """Show how far the run is, at most ten times a second and not before it has lasted a while."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + 0.1
+        self._shown = True
+        share = f" {progress.done}/{progress.total}" if progress.total else ""
+        _write(f"\r\x1b[K{progress.stage}{share}", self._stream)
+
+    def clear(self) -> None:
+        """Take the line away again."""
+        if self._shown:
+            _write("\r\x1b[K", self._stream)
+            self._shown = False
