@@ -160,11 +160,11 @@ def _project_root(given: list[str], config: Config) -> tuple[str, bool]:
     if config.root and config.root not in everything and all(_contains(config.root, parent) for parent in parents):
         return config.root, True
     try:
+        folder = os.path.commonpath(parents)
         start = os.path.commonpath([_import_root(parent) for parent in parents])
     except ValueError:  # different drives
         raise DiscoverError("the paths have no folder in common") from None
     project = ""
-    folder = start
     while folder not in everything:
         if any(os.path.exists(os.path.join(folder, mark)) for mark in _REPOSITORY):
             return folder, True  # the repository: its parts may import each other
@@ -212,16 +212,17 @@ class _Walk:
         pending = [(start, ignores)]
         while pending:
             folder, ignores = pending.pop()
-            self.entered.add(folder)
             try:
                 with os.scandir(folder) as entries:
                     listed = list(entries)
             except OSError:
+                self.entered.add(folder)
                 self.unreadable.add(_below(self.root, folder))
                 continue
             names = {entry.name for entry in listed}
             if folder != start and self._is_foreign(os.path.basename(folder), names, only_code):
                 continue
+            self.entered.add(folder)
             if self._gitignore and ".gitignore" in names:
                 ignores = (*ignores, _Ignore(folder, _read_lines(os.path.join(folder, ".gitignore"))))
             relative = _below(self.root, folder)
