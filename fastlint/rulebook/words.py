@@ -4,8 +4,9 @@ Validates nothing (the tests hold every file against `schema.RuleFile`), so that
 
 Messages and remedies hold placeholders. Those of a blocking call are `{call}` (the primitive, dotted), `{instead}`
 (the asynchronous way, in words that fit after "use"; empty where the catalogue knows none) and `{via}` (the call on
-the loop, where it is not the primitive itself). FL001 has `{reason}`; FL002 has `{comment}`, the suppression as it
-stands there; FL003 has `{code}` and `{hint}` (", did you mean FL102?", or nothing).
+the loop, where it is not the primitive itself). FL001 has `{reason}` instead. In FL002 and FL003 `{call}` is the
+suppression, or what of it cannot be understood, as it stands there; `{hint}` of FL003 is a clause such as
+", did you mean FL102?", or empty.
 """
 
 from __future__ import annotations
@@ -68,6 +69,16 @@ def fill_remedy(remedy: str, values: Mapping[str, str]) -> str:
     sentences = _SENTENCE_END.split(remedy)
     told = (each for each in sentences if all(values.get(name) for name in _PLACEHOLDER.findall(each)))
     return " ".join(told).format_map(values)
+
+
+def general_remedy(rule: RuleWords) -> str:
+    """The remedy as it reads apart from any finding."""
+    return fill_remedy(rule.remedy, {"instead": "the asynchronous way that the finding names"})
+
+
+def pointing(source: str) -> str:
+    """An example's source with the markers of the tests as arrows that a reader understands."""
+    return source.replace("# expect-below: ", "# ↓ ").replace("# expect: ", "# ← ")
 
 
 def _read(path: Path) -> RuleWords:

@@ -1,0 +1,21 @@
+"""How a report is to be rendered: `Style`, decided by whoever asked. Looks at no terminal and no environment itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """`prefix` leads from the reader's folder to the project root ("" or "services/api/"): it goes before every path.
+
+    `colour` allows ANSI colours, `unresolved` lists the calls that could not be resolved instead of only counting them.
+    """
+
+    colour: bool = False
+    unresolved: bool = False
+    prefix: str = ""
+
+    def shown(self, path: str) -> str:
+        """A path of the report as the reader's tools find it."""
+        return self.prefix + path
