@@ -53,7 +53,7 @@ def test_the_runner_reads_back_what_was_meant() -> None:
         "endColumn": "17",
     }
     assert text.splitlines()[0].startswith('`open("100%<&>\\n')
-    assert '= note: "quoted" ::error::' in text
+    assert '\n= note: "quoted" ::error::%0A, ]]> & <b>\n' in text
 
 
 def test_severities_become_kinds_of_annotation() -> None:
