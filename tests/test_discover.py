@@ -323,13 +323,14 @@ def test_names_are_unique_and_an_import_finds_the_nearest_of_several(plant: Plan
 def test_a_package_hides_a_module_of_its_name(plant: Plant) -> None:
     plant(".git/HEAD", "app/__init__.py", "app/db.py", "app/db/__init__.py")
     tree = discover(["."], Config())
-    assert tree.modules["app.db"].relative == "app/db/__init__.py"
+    assert tree.find("app.db") == by_path(tree)["app/db/__init__.py"]
     assert by_path(tree)["app/db.py"].module == "app/db.py"
 
 
 def test_an_application_is_likelier_meant_than_its_tests(plant: Plant) -> None:
     plant(".git/HEAD", "a/tests/helpers/db.py", "b/db.py")
-    assert discover(["."], Config()).modules["db"].relative == "b/db.py"
+    tree = discover(["."], Config())
+    assert tree.find("db") == by_path(tree)["b/db.py"]
 
 
 def test_only_a_package_is_one(plant: Plant) -> None:

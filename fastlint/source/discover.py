@@ -83,15 +83,10 @@ class SourceTree:
     names: dict[str, tuple[SourceFile, ...]]
     unreadable: tuple[str, ...] = ()
 
-    @property
-    def modules(self) -> dict[str, SourceFile]:
-        """Dotted name -> the likeliest file, for questions without an importer."""
-        return {name: files[0] for name, files in self.names.items()}
-
-    def find(self, name: str, importer: SourceFile) -> SourceFile | None:
-        """What an absolute import of `name` in `importer` means: of several files, the one that lies nearest."""
+    def find(self, name: str, importer: SourceFile | None = None) -> SourceFile | None:
+        """What an absolute import of `name` means: of several files the one nearest to `importer`, else the likeliest."""
         files = self.names.get(name, ())
-        if len(files) < 2:
+        if len(files) < 2 or importer is None:
             return files[0] if files else None
         return max(files, key=lambda file: _shared_folders(file.folder, importer.folder))  # the first among equals
 
