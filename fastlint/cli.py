@@ -302,7 +302,8 @@ def _check(
         return Exit.CLEAN
     if show_files:
         tree = discover(paths, settings, stdin)
-        _write("".join(f"{_here(tree.root, path)}\n" for path in sorted(tree.reported)), sys.stdout)
+        files = sorted(os.path.relpath(file.path) for file in tree.files if file.relative in tree.reported)
+        _write("".join(f"{file}\n" for file in files), sys.stdout)
         return Exit.CLEAN
     source = StdinSource(stdin, sys.stdin.buffer.read()) if stdin else None
     return _checked(CheckRequest(paths, settings, source), output)
@@ -328,10 +329,12 @@ def _checked(request: CheckRequest, output: _Output) -> Exit:
 
 
 def _deliver(report: Report, words: dict[str, RuleWords], output: _Output) -> None:
+    prefix = _way(os.getcwd(), report.root)
     style = Style(
         colour=_coloured(output.color, to_file=output.file is not None),
         unresolved=output.unresolved,
-        prefix=_here(report.root, ""),
+        prefix=prefix,
+        inside="" if prefix.strip("./") else _way(report.root, os.getcwd()),
     )
     form = statistics if output.statistics else FORMATS[output.format]
     text = form(report, words, style)
@@ -385,11 +388,9 @@ def _settings(flags: _Settings, start: str) -> Config:
     )
 
 
-def _here(root: str, path: str) -> str:
-    """A path of the project as it is written in the working directory."""
-    relative = os.path.relpath(os.path.join(root, path)).replace(os.sep, "/")
-    if path:
-        return relative
+def _way(start: str, end: str) -> str:
+    """From one folder to another, to be put before a path: "", "services/api/" or "../"."""
+    relative = os.path.relpath(end, start).replace(os.sep, "/")
     return "" if relative == "." else relative + "/"
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
-from fastlint.config import (
+from fastlint.config.settings import (
     DEFAULT_BLOCKING_RULE,
     Config,
     ConfigError,
