@@ -1,4 +1,4 @@
-"""`[tool.fastlint]` of a pyproject.toml, or fastlint.toml: found, read and handed to `shape`. Judges no value itself."""
+"""`[tool.fastlint]` of a pyproject.toml, or fastlint.toml: found, read, handed to `shape`. Judges no value itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a run as plain frozen records, with what stands where nothing is said. Reads and validates nothing."""
+"""The settings of a run as plain frozen records, defaults included. Reads and validates nothing."""
 
 from __future__ import annotations
 

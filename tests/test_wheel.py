@@ -1,0 +1,74 @@
+"""The built wheel, installed alone into a fresh environment, is all that a user needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fastlint import __version__
+from fastlint.rulebook.where import rule_codes, rules_folder
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(CHECKOUT)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the commands of a fresh environment that holds the wheel and what it asks for."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    commands = folder / ("Scripts" if os.name == "nt" else "bin")
+    pip = [str(commands / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", str(wheel)]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return commands
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    scrubbed = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "FASTLINT"))}
+    return subprocess.run(command, cwd=folder, env=scrubbed, capture_output=True, text=True, check=False)
+
+
+def test_the_wheel_holds_the_package_and_every_rule_and_nothing_else(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    shipped = {name for name in names if ".dist-info/" not in name}
+    assert all(name.startswith("fastlint/") for name in shipped)
+    assert not any("__pycache__" in name for name in shipped)
+    rules = {path.relative_to(rules_folder()).as_posix() for path in rules_folder().rglob("*.toml")}
+    assert {f"fastlint/_rules/{rule}" for rule in rules} <= shipped
+    assert "fastlint/py.typed" in shipped
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_finds_its_rules(installed: Path, tmp_path: Path) -> None:
+    listed = run([str(installed / "fastlint"), "rules", "--output-format", "json"], tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    assert [rule["code"] for rule in json.loads(listed.stdout)["rules"]] == list(rule_codes())
+    version = run([str(installed / "python"), "-m", "fastlint", "--version"], tmp_path)
+    assert version.stdout == f"fastlint {__version__}\n"
+
+
+def test_the_wheel_checks_an_application(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "import time\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n"
+        "@app.get('/')\nasync def home() -> None:\n    time.sleep(1)\n"
+    )
+    checked = run([str(installed / "fastlint"), "check", "--output-format", "json"], tmp_path)
+    assert checked.returncode == 1, checked.stderr
+    report = json.loads(checked.stdout)
+    assert [(each["code"], each["location"]["line"]) for each in report["findings"]] == [("FL102", 9)]
