@@ -59,7 +59,7 @@ class Notice:
     @property
     def values(self) -> dict[str, str]:
         """The placeholders of the rule's message."""
-        return {"comment": self.written} if self.code == UNUSED else {"code": self.written, "hint": self.hint}
+        return {"call": self.written, "hint": self.hint}
 
 
 @dataclass(frozen=True, slots=True)
