@@ -494,7 +494,7 @@ def _function(node: cst.FunctionDef, walk: _Walk, out: Block) -> None:
     )
     if owner >= 0:
         walk.facts.classes[owner].methods.setdefault(name, []).append(index)
-    out.append(["def", index])
+    out.append(["def", index, name])
 
 
 def _class(node: cst.ClassDef, walk: _Walk, out: Block) -> None:
@@ -517,7 +517,7 @@ def _class(node: cst.ClassDef, walk: _Walk, out: Block) -> None:
     body.extend(_suite(node.body, walk))
     walk.class_ = outer
     walk.path.pop()
-    out.append(["class", index])
+    out.append(["class", index, name])
 
 
 # --- statements -------------------------------------------------------------------------------------------------
@@ -603,6 +603,8 @@ def _assert(node: cst.Assert, walk: _Walk, out: Block) -> None:
 
 
 def _global(node: Any, walk: _Walk, out: Block) -> None:
+    for item in node.names:
+        walk.note(walk.facts.rebinders, item.name.value)
     out.append(["global", [item.name.value for item in node.names]])
 
 

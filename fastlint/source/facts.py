@@ -31,7 +31,7 @@ Statements:
     ["with", [[site, expr, target]], body, is_async]
     ["try", body, [[type, name, body]], orelse, final]
     ["match", subject, [[guard, body]]]
-    ["def", index]  ["class", index]  ["global", [name]]  ["break"]  ["continue"]
+    ["def", index, name]  ["class", index, name]  ["global", [name]]  ["break"]  ["continue"]
     ["imp", [[bound, level, module, attribute]]]   attribute None: the module itself; bound "*": star import
 
 A *site* is the number of the node in walk order within its module; `locate` turns sites into lines and columns, only
@@ -96,7 +96,8 @@ class Class(NamedTuple):
 class ModuleFacts:
     """What one file says. `mentions` maps a called simple name to the functions that call it (-1: module level);
     `writers` maps an attribute name to the functions that assign it on anything but `self`;
-    `mutators` maps a name to the functions that add to it (`x[k] = v`, `x.append(v)` …)."""
+    `mutators` maps a name to the functions that add to it (`x[k] = v`, `x.append(v)` …);
+    `rebinders` maps a name to the functions that declare it `global` or `nonlocal`."""
 
     functions: list[Function] = field(default_factory=list)
     classes: list[Class] = field(default_factory=list)
@@ -104,4 +105,5 @@ class ModuleFacts:
     mentions: dict[str, list[int]] = field(default_factory=dict)
     writers: dict[str, list[int]] = field(default_factory=dict)
     mutators: dict[str, list[int]] = field(default_factory=dict)
+    rebinders: dict[str, list[int]] = field(default_factory=dict)
     sites: int = 0

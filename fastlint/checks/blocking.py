@@ -1,0 +1,268 @@
+"""FL1: calls that wait while the event loop waits with them. Works on events and ways; knows no library by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from fastlint.finding import Confidence, Finding, Step
+from fastlint.graph.contexts import Context, State, unreached_cost
+from fastlint.graph.state import MAYBE, OFF_LOOP, ONCE, Edge, Event
+from fastlint.graph.world import FunctionRef
+from fastlint.project import Project
+
+_PER_REQUEST = frozenset({"FL115"})  # building once, before the first request, is what they should do
+_ANYWHERE = frozenset({"FL116"})  # a log handler is configured at import, and blocks later, on every record
+_OTHER_CHECKS = frozenset({"FL402"})
+_FIRST_TO_FAIL = re.compile(r"/(?:\w+[-_])?(?:health|healthz|ready|readyz|live|livez|liveness|readiness|ping|metrics|login|token|auth|signin|sign-in)\b")
+_MOST_RELATED = 20
+
+
+@dataclass(slots=True)
+class _Culprit:
+    """One blocking call in the source, with every state that runs it."""
+
+    function: FunctionRef
+    event: Event
+    flags: int
+    state: State
+    others: list[State] = field(default_factory=list)
+
+
+def blocking_calls(project: Project) -> Iterator[Finding]:
+    """A call that waits while the event loop waits with it, at any depth below it."""
+    groups: dict[tuple[FunctionRef, int, str], list[tuple[_Culprit, tuple[State, int]]]] = {}
+    for culprit in _culprits(project):
+        caller = _loop_call(project, culprit)
+        variant = project.graph.variants[caller[0][0]]
+        groups.setdefault((variant.function, caller[1], culprit.event.rule), []).append((culprit, caller))
+    ordinals: dict[tuple[str, str, str], int] = {}
+    findings = [_finding(project, members) for members in groups.values()]
+    for finding in sorted(findings):
+        key = (finding.code, f"{finding.where.path}:{finding.symbol}", finding.subject)
+        ordinal = ordinals[key] = ordinals.get(key, -1) + 1
+        yield finding if ordinal == 0 else replace(finding, ordinal=ordinal)
+
+
+def _culprits(project: Project) -> list[_Culprit]:
+    """Every blocking call that runs on the loop, once, at its cheapest state."""
+    graph = project.graph
+    found: dict[tuple[FunctionRef, int, str], _Culprit] = {}
+    for variant in graph.variants:
+        if not variant.events:
+            continue
+        for event, flags in variant.events.items():
+            if event.rule in _OTHER_CHECKS:
+                continue
+            contexts = [Context.LOOP, Context.STARTUP]
+            if event.rule in _PER_REQUEST:
+                contexts = [Context.LOOP]
+            elif event.rule in _ANYWHERE:
+                contexts = [Context.IMPORT, Context.STARTUP, Context.LOOP, Context.POOL]
+            for context in contexts:
+                state = (variant.number, context)
+                arrival = graph.contexts.arrivals.get(state)
+                if arrival is None or (flags & OFF_LOOP and event.rule not in _ANYWHERE):
+                    continue
+                if event.rule in _PER_REQUEST and (flags | arrival.flags) & ONCE:
+                    continue
+                key = (variant.function, event.site, event.rule)
+                known = found.get(key)
+                if known is None:
+                    found[key] = _Culprit(variant.function, event, flags, state)
+                else:
+                    known.others.append(state)
+                    if _rank(project, state, flags) < _rank(project, known.state, known.flags):
+                        known.others[-1], known.state, known.flags = known.state, state, flags
+                        known.event = event
+                if event.rule in _ANYWHERE:
+                    break
+    return list(found.values())
+
+
+def _rank(project: Project, state: State, flags: int) -> tuple[bool, bool, int, int]:
+    arrival = project.graph.contexts.arrivals[state]
+    return (
+        state[1] is not Context.LOOP,
+        bool((flags | arrival.flags) & ONCE),
+        arrival.cost,
+        state[0],
+    )
+
+
+def _loop_call(project: Project, culprit: _Culprit) -> tuple[State, int]:
+    """Where the blocking begins: the call inside the innermost `async def` of the way, else inside the entry point."""
+    way = project.graph.contexts.way(culprit.state)
+    start = 0
+    for place, (state, _) in enumerate(way):
+        function = project.graph.function(project.graph.variants[state[0]])
+        if function is not None and function.is_async:
+            start = place
+    # What was registered elsewhere (a module, a route's decorator) is no frame of this call stack
+    for place in range(len(way) - 1, start, -1):
+        edge = way[place - 1][1]
+        if edge is not None and edge.kind != "call":
+            start = place
+            break
+    state, edge = way[start]
+    return state, culprit.event.site if edge is None else edge.site
+
+
+def _finding(project: Project, members: list[tuple[_Culprit, tuple[State, int]]]) -> Finding:
+    graph = project.graph
+    members.sort(key=lambda member: (_rank(project, member[0].state, member[0].flags), member[0].event.site))
+    culprit, (caller, site) = members[0]
+    event = culprit.event
+    variant = graph.variants[caller[0]]
+    rule = project.rules[event.rule]
+    arrival = graph.contexts.arrivals[culprit.state]
+    severity = event.spec.severity if event.spec.severity is not None else rule.severity
+    for member, _ in members[1:]:
+        other = member.event.spec.severity
+        if other is not None and _comparable(project, culprit, member):
+            severity = max(severity, other)
+    notes: list[str] = []
+    if event.spec.note:
+        notes.append(event.spec.note)
+    flags = culprit.flags | arrival.flags
+    if culprit.state[1] is Context.STARTUP:
+        severity = severity.lowered()
+        notes.append("only during start-up or shutdown: before or after requests are served")
+    elif flags & ONCE:
+        severity = severity.lowered()
+        notes.append("behind a cache or a once-guard: the first call waits, later ones do not")
+    confidence = Confidence.MEDIUM if flags & MAYBE or arrival.cost >= unreached_cost() else Confidence.HIGH
+    steps = _steps(project, culprit)
+    if culprit.state[1] is Context.LOOP:
+        notes.extend(_reach(project, caller))
+    where = project.where(variant.function, site)
+    related = _related(project, members, (variant.function, site))
+    return project.found(
+        event.rule,
+        where,
+        {
+            "call": shown(event.name),
+            "instead": event.spec.instead,
+            "via": steps[-1].text,
+        },
+        severity=severity,
+        confidence=confidence,
+        steps=steps,
+        related=related,
+        notes=tuple(notes),
+        symbol=graph.name(variant),
+        subject=shown(event.name),
+    )
+
+
+def _comparable(project: Project, culprit: _Culprit, other: _Culprit) -> bool:
+    """Whether another culprit behind the same call runs under the same circumstances."""
+    arrivals = project.graph.contexts.arrivals
+    return (culprit.flags | arrivals[culprit.state].flags) & ONCE == (
+        other.flags | arrivals[other.state].flags
+    ) & ONCE and culprit.state[1] is other.state[1]
+
+
+def shown(name: str) -> str:
+    """A call as users write it: without the special method behind an implicit one."""
+    for special, words in _SPECIAL.items():
+        if name.endswith(special):
+            return name[: -len(special)] + words
+    return name.removeprefix("builtins.")
+
+
+_SPECIAL = {
+    ".__enter__": " (with)",
+    ".__exit__": " (end of with)",
+    ".__iter__": " (iteration)",
+    ".__next__": " (iteration)",
+    ".__call__": "()",
+    ".__getitem__": "[…]",
+    ".__setitem__": "[…] = …",
+    ".__delitem__": "del […]",
+    ".__contains__": " (in)",
+    ".__len__": " (len)",
+    ".__bool__": " (truth test)",
+}
+
+
+def _steps(project: Project, culprit: _Culprit) -> tuple[Step, ...]:
+    """The way from the entry point to the primitive, each hop at its call."""
+    graph = project.graph
+    way = graph.contexts.way(culprit.state)
+    # The module that registers an entry point is not part of the story
+    while len(way) > 1 and graph.variants[way[0][0][0]].function[1] < 0:
+        way = way[1:]
+    first = way[0][0]
+    variant = graph.variants[first[0]]
+    label = _label(project, first)
+    name = graph.name(variant)
+    steps = [Step(project.where(variant.function, -1), f"{label} → {name}" if label else name)]
+    for (state, edge), (following, _) in zip(way, way[1:], strict=False):
+        if edge is not None:
+            here = graph.variants[state[0]].function
+            steps.append(Step(project.where(here, edge.site), graph.name(graph.variants[following[0]])))
+    here = graph.variants[culprit.state[0]].function
+    steps.append(Step(project.where(here, culprit.event.site), shown(culprit.event.name)))
+    return tuple(steps)
+
+
+def _label(project: Project, state: State) -> str:
+    """What users call the entry point that a state is."""
+    return project.graph.contexts.arrivals[state].root
+
+
+def _reach(project: Project, caller: State) -> list[str]:
+    """How many entry points lead to the call, and whether one of them is a route that must never wait."""
+    contexts = project.graph.contexts
+    roots = contexts.roots_above(caller)
+    labels = sorted({contexts.arrivals[root].root for root in roots} - {""})
+    notes: list[str] = []
+    if len(labels) > 1:
+        notes.append(f"reached from {len(labels)} entry points: {', '.join(labels[:3])}{' …' if len(labels) > 3 else ''}")
+    urgent = next((label for label in labels if _FIRST_TO_FAIL.search(label)), None)
+    if urgent is not None:
+        notes.append(f"{urgent} is a health or authentication route: it takes the service down first")
+    return notes
+
+
+def _related(
+    project: Project, members: list[tuple[_Culprit, tuple[State, int]]], shown_at: tuple[FunctionRef, int]
+) -> tuple[Step, ...]:
+    """The other primitives behind the same call, and the other calls that lead to the same primitives."""
+    graph = project.graph
+    out: dict[Step, None] = {}
+    for culprit, _ in members[1:]:
+        out[Step(project.where(culprit.function, culprit.event.site), f"also {shown(culprit.event.name)}")] = None
+    calls: dict[tuple[FunctionRef, int], None] = {}
+    for culprit, _ in members:
+        for state in dict.fromkeys([culprit.state, *culprit.others]):
+            for origin, site in _calls_above(project, state, culprit.event.site):
+                calls[(graph.variants[origin[0]].function, site)] = None
+        if len(calls) > _MOST_RELATED:
+            break
+    calls.pop(shown_at, None)
+    for function, site in sorted(calls)[:_MOST_RELATED]:
+        out[Step(project.where(function, site), f"also called from {graph.world.dotted_name(function)}")] = None
+    return tuple(sorted(out))
+
+
+def _calls_above(project: Project, state: State, site: int) -> Iterator[tuple[State, int]]:
+    """Every call in loop code at which the way to a state can begin."""
+    graph = project.graph
+    seen: set[tuple[State, int]] = set()
+    waiting: list[tuple[State, int]] = [(state, site)]
+    while waiting and len(seen) < 200:
+        current, at = waiting.pop()
+        if (current, at) in seen:
+            continue
+        seen.add((current, at))
+        function = graph.function(graph.variants[current[0]])
+        if function is not None and function.is_async:
+            yield current, at
+            continue
+        callers: list[tuple[State, Edge, int]] = [row for row in graph.contexts.callers(current) if row[1].kind == "call"]
+        if not callers and function is not None:
+            yield current, at
+        waiting.extend((origin, edge.site) for origin, edge, _ in callers)

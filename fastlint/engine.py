@@ -1,0 +1,241 @@
+"""The straight line: discover, parse, facts, graph, checks, report. Prints nothing and decides no exit code."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable, Collection
+
+from fastlint.checks import run_checks
+from fastlint.config import Config
+from fastlint.finding import Confidence, Finding, Location, Step
+from fastlint.graph.build import Graph, build_graph
+from fastlint.graph.world import Module
+from fastlint.project import Project
+from fastlint.report.model import CheckRequest, Progress, Report
+from fastlint.rulebook.catalogue import Catalogue
+from fastlint.rulebook.load import load_catalogue
+from fastlint.rulebook.schema import Known, Library, Runs
+from fastlint.rulebook.where import rules_folder
+from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy, load_words
+from fastlint.source.discover import SourceFile, SourceTree, discover
+from fastlint.source.locate import Span, locate
+from fastlint.source.parse import Unreadable, parse
+from fastlint.suppress import Suppression, apply, read_suppressions
+
+_UNPARSABLE = "FL001"
+
+
+def check(request: CheckRequest) -> Report:
+    """Everything there is to say about the project around the requested paths, reported for these paths only.
+
+    Raises `DiscoverError` where the paths name nothing that can be checked.
+    """
+    started = time.perf_counter()
+    config = request.config
+    words = load_words(rules_folder())
+    codes = set(config.selection.codes(words))
+    catalogue = load_catalogue(rules_folder(), _own_libraries(config))
+    tree = discover(
+        request.paths, config, request.stdin.path if request.stdin else None, foreign=_foreign_names(catalogue)
+    )
+    sources = _Sources(tree, request)
+    collecting = gc.isenabled()
+    gc.disable()  # facts have no cycles: collecting them only costs time
+    try:
+        modules, unreadable = _read(tree, sources, request.progress)
+        if request.progress:
+            request.progress(Progress("checking", 0, 0))
+        graph = build_graph(modules, catalogue, config.entry_points)
+    finally:
+        if collecting:
+            gc.enable()
+    places = _Places(tree, graph, sources)
+    project = Project(graph, words, places.of)
+    findings = [*_unparsable(unreadable, words), *run_checks(project, codes)]
+    return _report(request, tree, sources, places, findings, words, codes, graph, started)
+
+
+def _own_libraries(config: Config) -> list[Library]:
+    """What the settings add to the catalogue, in the catalogue's own shape."""
+    libraries = list(config.library)
+    if config.blocking:
+        calls = [Known(names=[own.name], rule=own.rule, instead=own.instead) for own in config.blocking]
+        libraries.append(Library(name="settings: blocking", call=calls))
+    if config.offloaders:
+        runs = [Runs(argument="@0", where="pool", label="thread")]
+        calls = [Known(names=list(config.offloaders), runs=runs, returns="awaitable[result]")]
+        libraries.append(Library(name="settings: offloaders", call=calls))
+    return libraries
+
+
+def _foreign_names(catalogue: Catalogue) -> frozenset[str]:
+    """Top-level import names of the libraries that the catalogue knows."""
+    return frozenset(name.partition(".")[0] for name in (*catalogue.functions, *catalogue.types))
+
+
+class _Sources:
+    """The bytes of the project's files, read when asked for; standard input stands in for its file."""
+
+    def __init__(self, tree: SourceTree, request: CheckRequest) -> None:
+        self._files = {file.relative: file for file in tree.files}
+        self._given: dict[str, bytes] = {}
+        if request.stdin is not None:
+            path = os.path.relpath(os.path.abspath(request.stdin.path), tree.root).replace(os.sep, "/")
+            self._given[path] = request.stdin.source
+
+    def read(self, relative: str) -> bytes | Unreadable:
+        """The content of a file, or why it cannot be read."""
+        if relative in self._given:
+            return self._given[relative]
+        try:
+            with open(self._files[relative].path, "rb") as handle:
+                return handle.read()
+        except OSError as error:
+            return Unreadable(f"cannot be read: {error.strerror or error}")
+
+
+def _read(
+    tree: SourceTree, sources: _Sources, progress: Callable[[Progress], None] | None
+) -> tuple[list[tuple[Module, tuple[str, ...]]], list[tuple[SourceFile, Unreadable]]]:
+    """The facts of every file that can matter, and the files that have none."""
+    modules: list[tuple[Module, tuple[str, ...]]] = []
+    unreadable: list[tuple[SourceFile, Unreadable]] = []
+    for done, file in enumerate(tree.files):
+        if progress:
+            progress(Progress("reading", done, len(tree.files)))
+        if file.kind != "app" and file.relative not in tree.reported:
+            continue
+        source = sources.read(file.relative)
+        facts = parse(source) if isinstance(source, bytes) else source
+        if isinstance(facts, Unreadable):
+            if file.relative in tree.reported:
+                unreadable.append((file, facts))
+            continue
+        modules.append((Module(file.module, file.relative, file.is_package, facts, file.kind), file.aliases))
+    return modules, unreadable
+
+
+class _Places:
+    """Sites as places: each file is located once, and only if something in it is reported."""
+
+    def __init__(self, tree: SourceTree, graph: Graph, sources: _Sources) -> None:
+        self._graph = graph
+        self._sources = sources
+        self._spans: dict[str, list[Span] | None] = {}
+
+    def of(self, module: str, site: int) -> Location:
+        """The place of a site; line 1 where it has none or the file changed meanwhile."""
+        known = self._graph.world.modules[module]
+        if module not in self._spans:
+            source = self._sources.read(known.path)
+            self._spans[module] = locate(source, known.facts.sites) if isinstance(source, bytes) else None
+        spans = self._spans[module]
+        if spans is None or not 0 <= site < len(spans):
+            return Location(known.path)
+        return Location(known.path, *spans[site])
+
+
+def _unparsable(unreadable: list[tuple[SourceFile, Unreadable]], words: dict[str, RuleWords]) -> list[Finding]:
+    rule = words[_UNPARSABLE]
+    return [
+        Finding(
+            Location(file.relative, why.line, why.column),
+            rule.code,
+            rule.name,
+            rule.severity,
+            confidence=Confidence.HIGH,
+            message=fill_message(rule.message, {"reason": why.reason}),
+            remedy=fill_remedy(rule.remedy, {"reason": why.reason}),
+            subject=why.reason,
+        )
+        for file, why in unreadable
+    ]
+
+
+def _report(
+    request: CheckRequest,
+    tree: SourceTree,
+    sources: _Sources,
+    places: _Places,
+    findings: list[Finding],
+    words: dict[str, RuleWords],
+    codes: Collection[str],
+    graph: Graph,
+    started: float,
+) -> Report:
+    """Silence what is suppressed, keep what is asked for, and sort."""
+    config = request.config
+    suppressions: list[Suppression] = []
+    for file in tree.files:
+        source = sources.read(file.relative)
+        if isinstance(source, bytes):
+            suppressions.extend(read_suppressions(source, file.relative, words.keys()))
+    complete = len(tree.reported) == len(tree.files)
+    quiet = frozenset(file.relative for file in tree.files if file.kind != "app")
+    applied = apply(
+        [finding for finding in findings if finding.code in codes],
+        suppressions,
+        config.per_file_ignores,
+        codes,
+        config.file if complete else "",
+        quiet,
+    )
+    notices = [
+        Finding(
+            notice.where,
+            notice.code,
+            words[notice.code].name,
+            words[notice.code].severity,
+            Confidence.HIGH,
+            fill_message(words[notice.code].message, notice.values),
+            fill_remedy(words[notice.code].remedy, notice.values),
+            subject=notice.written,
+        )
+        for notice in applied.notices
+    ]
+    shown = sorted(
+        finding
+        for finding in (*applied.kept, *notices)
+        if finding.severity >= config.severity
+        and finding.confidence >= config.confidence
+        and any(place.path in tree.reported for place in finding.places())
+    )
+    world = graph.world
+    unresolved = tuple(
+        sorted(
+            Step(places.of(function[0], site), world.dotted_name(function))
+            for function, site in graph.unresolved
+            if world.modules[function[0]].path in tree.reported
+        )
+    )
+    return Report(
+        findings=tuple(shown),
+        config=config,
+        root=tree.root,
+        rules=tuple(words[code] for code in sorted(codes)),
+        files=len(tree.reported),
+        analysed=len(tree.files),
+        seconds=time.perf_counter() - started,
+        suppressed=len(applied.suppressed),
+        unresolved=unresolved,
+        excerpts=_excerpts(shown, sources),
+    )
+
+
+def _excerpts(findings: list[Finding], sources: _Sources) -> dict[tuple[str, int], str]:
+    """The source line of every place that a finding names."""
+    wanted: dict[str, set[int]] = {}
+    for finding in findings:
+        for place in (*finding.places(), *(step.where for step in finding.related)):
+            wanted.setdefault(place.path, set()).add(place.line)
+    out: dict[tuple[str, int], str] = {}
+    for path, lines in wanted.items():
+        source = sources.read(path)
+        if not isinstance(source, bytes):
+            continue
+        rows = source.decode("utf-8", "replace").splitlines()
+        out.update(((path, line), rows[line - 1]) for line in lines if line <= len(rows))
+    return out
+

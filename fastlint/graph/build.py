@@ -1,0 +1,176 @@
+"""All facts -> one `Graph`: the order in which the analysis looks at modules, entry points and the rest."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from fastlint.graph.contexts import Context, Contexts, entry_edges, unreached_cost
+from fastlint.graph.state import LOOP, Variant
+from fastlint.graph.statements import Interpreter
+from fastlint.graph.world import FunctionRef, Module, World
+from fastlint.rulebook.catalogue import Catalogue
+from fastlint.source.facts import Function
+
+_STACK_BYTES = 512 * 1024 * 1024
+_RECURSION = 60_000
+# Functions that mention one of these register entry points or callbacks, wherever they are called from
+_REGISTRARS = (
+    "add_api_route",
+    "add_route",
+    "add_websocket_route",
+    "add_api_websocket_route",
+    "add_middleware",
+    "add_event_handler",
+    "add_exception_handler",
+    "include_router",
+    "FastAPI",
+    "APIRouter",
+    "Starlette",
+    "Depends",
+    "Security",
+    "Route",
+    "Mount",
+    "on_event",
+    "middleware",
+    "exception_handler",
+    "listens_for",
+    "add_job",
+)
+_SERVED = (Context.LOOP, Context.STARTUP, Context.POOL)
+
+
+@dataclass(slots=True)
+class Graph:
+    """Who calls whom, in which context, by which shortest way: what every check works on."""
+
+    world: World
+    variants: list[Variant]
+    contexts: Contexts
+    unresolved: list[tuple[FunctionRef, int]]
+    resolved: int
+
+    def function(self, variant: Variant) -> Function | None:
+        """The facts of a variant's function; None for the body of a module."""
+        return self.world.function(variant.function) if variant.function[1] >= 0 else None
+
+    def name(self, variant: Variant) -> str:
+        """The dotted name of a variant's function, or of its module."""
+        return self.world.dotted_name(variant.function)
+
+
+def build_graph(modules: Iterable[tuple[Module, tuple[str, ...]]], catalogue: Catalogue, entry_points: tuple[str, ...] = ()) -> Graph:
+    """The graph of a project. `modules` come with the further names under which they can be imported;
+    `entry_points` are dotted patterns of functions that the user says run on the loop."""
+    world = World(catalogue)
+    for module, aliases in modules:
+        world.add(module, aliases)
+    return _with_deep_stack(lambda: _build(world, entry_points))
+
+
+def _with_deep_stack(work: object) -> Graph:
+    """Run with room for deep recursion: call chains of real applications are followed depth first."""
+    result: list[Graph] = []
+    failure: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            result.append(work())  # type: ignore[operator]
+        except BaseException as error:  # handed on to the caller's thread
+            failure.append(error)
+
+    limit = sys.getrecursionlimit()
+    size = threading.stack_size(_STACK_BYTES)
+    sys.setrecursionlimit(max(limit, _RECURSION))
+    try:
+        thread = threading.Thread(target=target, name="fastlint-graph")
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(size)
+        sys.setrecursionlimit(limit)
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
+    interpreter = Interpreter(world)
+    served = [module for module in world.modules.values() if module.kind == "app"]
+    for module in served:
+        interpreter.run(interpreter.module_variant(module.name))
+    interpreter.settle()
+    for module in served:
+        _run_registrars(interpreter, module)
+    for module in served:
+        for function in module.facts.functions:
+            if function.is_async and not interpreter.of_function.get((module.name, function.index)):
+                interpreter.ensure((module.name, function.index))
+                interpreter.settle()
+    if entry_points:
+        _declare(interpreter, served, entry_points)
+    interpreter.settle()
+    contexts = _contexts(interpreter, served)
+    unresolved: set[tuple[FunctionRef, int]] = set()
+    for variant in interpreter.variants:
+        if variant.unresolved and contexts.has(variant.number, (Context.LOOP,)):
+            unresolved.update((variant.function, site) for site in variant.unresolved)
+    return Graph(world, interpreter.variants, contexts, sorted(unresolved), 0)
+
+
+def _run_registrars(interpreter: Interpreter, module: Module) -> None:
+    """Factories and set-up functions that nothing visible calls (`uvicorn --factory`) still register routes."""
+    indices: set[int] = set()
+    for name in _REGISTRARS:
+        indices.update(index for index in module.facts.mentions.get(name, ()) if index >= 0)
+    for index in sorted(indices):
+        interpreter.ensure((module.name, index))
+    interpreter.settle()
+
+
+def _declare(interpreter: Interpreter, modules: list[Module], patterns: tuple[str, ...]) -> None:
+    for module in modules:
+        for function in module.facts.functions:
+            dotted = f"{module.name}.{function.qualname}"
+            if any(fnmatchcase(dotted, pattern) for pattern in patterns):
+                target = interpreter.ensure((module.name, function.index))
+                frame = interpreter.module_frame(module.name)
+                frame.quiet = False
+                interpreter.register(frame, function.site, "entry point")
+                interpreter.edge(frame, function.site, LOOP, target)
+
+
+def _contexts(interpreter: Interpreter, served: list[Module]) -> Contexts:
+    contexts = Contexts(interpreter.variants)
+    names = {module.name for module in served}
+    for variant in interpreter.variants:
+        if variant.function[1] < 0 and variant.function[0] in names:
+            context = Context.ELSEWHERE if variant.env == -2 else Context.IMPORT
+            contexts.root(variant.number, context, "", cost=1)
+    for variant, edge, flags, label, context in entry_edges(interpreter.variants):
+        if variant.env != -2:
+            contexts.root(edge.target, context, label, flags=flags)
+    contexts.spread()
+    _start_unreached(interpreter, contexts, served)
+    return contexts
+
+
+def _start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[Module]) -> None:
+    """An `async def` that no entry point reaches can still only run on a loop; those that others call wait for them."""
+    reached = set()
+    for number, _ in contexts.arrivals:
+        reached.add(interpreter.variants[number].function)
+    left: list[Variant] = []
+    for module in served:
+        for function in module.facts.functions:
+            ref = (module.name, function.index)
+            if function.is_async and ref not in reached:
+                left.extend(interpreter.of_function.get(ref, ())[:1])
+    called = {edge.target for variant in left for edge in variant.edges}
+    for variant in left:
+        cost = unreached_cost() + (50 if variant.number in called else 0)
+        contexts.root(variant.number, Context.LOOP, "", cost=cost)
+    contexts.spread()

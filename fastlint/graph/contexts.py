@@ -1,0 +1,189 @@
+"""Where each variant runs, and the shortest way it gets there. Works on edges alone; evaluates and judges nothing."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from fastlint.graph.state import (
+    CALL,
+    COROUTINE,
+    ELSEWHERE,
+    IMPLICIT,
+    LOOP,
+    MAYBE,
+    OFF_LOOP,
+    ONCE,
+    POOL,
+    PRIVATE,
+    PROCESS,
+    STARTUP,
+    Edge,
+    Variant,
+)
+
+
+class Context(Enum):
+    """What runs a function: the event loop while requests are served, a worker thread, start-up, import …"""
+
+    LOOP = "loop"
+    POOL = "pool"
+    STARTUP = "startup"
+    IMPORT = "import"
+    PROCESS = "process"
+    ELSEWHERE = "elsewhere"
+
+
+State = tuple[int, Context]
+
+# A way that is certain beats a shorter one that is not: the weights keep hops apart from doubts.
+_DOUBT = 1_000
+_ONCE = 100_000
+_UNREACHED = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a variant was first reached in a context: the cheapest way, one hop at a time."""
+
+    cost: int
+    before: State | None
+    edge: Edge | None
+    flags: int  # of all hops together: ONCE and MAYBE where any hop has them
+    root: str  # what users call the entry point, "" where there is none
+
+
+class Contexts:
+    """Every (variant, context) that can happen, each with its cheapest arrival."""
+
+    def __init__(self, variants: list[Variant]) -> None:
+        self.variants = variants
+        self.arrivals: dict[State, Arrival] = {}
+        self._heap: list[tuple[int, int, State, Arrival]] = []
+        self._count = 0
+        self._callers: dict[State, list[tuple[State, Edge, int]]] | None = None
+
+    def offer(self, state: State, arrival: Arrival) -> None:
+        """Propose a way to reach a state; kept if it turns out to be the cheapest."""
+        self._count += 1
+        heapq.heappush(self._heap, (arrival.cost, self._count, state, arrival))
+
+    def root(self, variant: int, context: Context, label: str, cost: int = 0, flags: int = 0) -> None:
+        """Propose an entry point."""
+        self.offer((variant, context), Arrival(cost, None, None, flags, label))
+
+    def spread(self) -> None:
+        """Follow edges from everything proposed so far, cheapest first."""
+        while self._heap:
+            cost, _, state, arrival = heapq.heappop(self._heap)
+            if state in self.arrivals:
+                continue
+            self.arrivals[state] = arrival
+            number, context = state
+            for edge, flags in self.variants[number].edges.items():
+                following = step(context, edge.kind, flags)
+                if following is None or (edge.target, following) in self.arrivals:
+                    continue
+                extra = 1 + (_DOUBT if flags & MAYBE else 0) + (_ONCE if flags & ONCE else 0)
+                self.offer(
+                    (edge.target, following),
+                    Arrival(
+                        cost + extra,
+                        state,
+                        edge,
+                        arrival.flags | (flags & (MAYBE | ONCE)),
+                        self.variants[number].labels.get(edge.site, "") if edge.kind not in (CALL, COROUTINE) else "",
+                    ),
+                )
+
+    def way(self, state: State) -> list[tuple[State, Edge | None]]:
+        """The states from the entry point to this one, each with the edge that leads on to the next (None at the end)."""
+        out: list[tuple[State, Edge | None]] = [(state, None)]
+        arrival = self.arrivals[state]
+        seen = {state}
+        while arrival.before is not None and arrival.before not in seen:
+            out.append((arrival.before, arrival.edge))
+            seen.add(arrival.before)
+            arrival = self.arrivals[arrival.before]
+        return list(reversed(out))
+
+    def has(self, variant: int, contexts: Iterable[Context]) -> bool:
+        """Whether a variant runs in any of these contexts."""
+        return any((variant, context) in self.arrivals for context in contexts)
+
+    def callers(self, state: State) -> list[tuple[State, Edge, int]]:
+        """Every reached state from which an edge leads to this one."""
+        if self._callers is None:
+            self._callers = {}
+            for origin in self.arrivals:
+                for edge, flags in self.variants[origin[0]].edges.items():
+                    following = step(origin[1], edge.kind, flags)
+                    if following is not None and (edge.target, following) in self.arrivals:
+                        self._callers.setdefault((edge.target, following), []).append((origin, edge, flags))
+        return self._callers.get(state, [])
+
+    def roots_above(self, state: State, limit: int = 2_000) -> set[State]:
+        """The entry points from which a state can be reached; stops looking after `limit` states."""
+        found: set[State] = set()
+        seen = {state}
+        waiting = [state]
+        while waiting and len(seen) < limit:
+            current = waiting.pop()
+            arrival = self.arrivals[current]
+            if arrival.before is None or arrival.root:
+                found.add(current)
+                if arrival.before is None:
+                    continue
+            for origin, _, _ in self.callers(current):
+                if origin not in seen:
+                    seen.add(origin)
+                    waiting.append(origin)
+        return found
+
+
+def step(context: Context, kind: str, flags: int) -> Context | None:
+    """The context of a callee, from its caller's and from how it is run; None where it does not run at all."""
+    if context in (Context.LOOP, Context.STARTUP) and flags & OFF_LOOP:
+        return None
+    if kind == CALL:
+        return context
+    if kind == COROUTINE:  # a coroutine needs a loop: its maker's
+        return context if context in (Context.LOOP, Context.STARTUP, Context.ELSEWHERE) else None
+    if kind == PRIVATE:  # a loop of its own; on a running loop it fails at once
+        return None if context in (Context.LOOP, Context.STARTUP) else context
+    if context is Context.ELSEWHERE:
+        return Context.ELSEWHERE
+    if context is Context.PROCESS:
+        return Context.PROCESS
+    return {
+        LOOP: Context.LOOP,
+        POOL: Context.POOL,
+        PROCESS: Context.PROCESS,
+        STARTUP: Context.STARTUP,
+        ELSEWHERE: Context.ELSEWHERE,
+    }[kind]
+
+
+_OF_KIND = {LOOP: Context.LOOP, POOL: Context.POOL, STARTUP: Context.STARTUP, ELSEWHERE: Context.ELSEWHERE}
+
+
+def entry_edges(variants: list[Variant]) -> Iterator[tuple[Variant, Edge, int, str, Context]]:
+    """Every edge that registers an entry point, with what users call it and where it runs."""
+    for variant in variants:
+        if not variant.labels:
+            continue
+        for edge, flags in variant.edges.items():
+            label = variant.labels.get(edge.site)
+            context = _OF_KIND.get(edge.kind)
+            if label is not None and context is not None:
+                yield variant, edge, flags, label, context
+
+
+def unreached_cost() -> int:
+    """What it costs to start where no entry point leads: more than any way from one."""
+    return _UNREACHED
+
+
+__all__ = ["IMPLICIT", "Arrival", "Context", "Contexts", "State", "entry_edges", "step", "unreached_cost"]

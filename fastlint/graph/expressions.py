@@ -1,0 +1,610 @@
+"""Expressions become values, and every call in them an edge or an event: explicit calls and implicit ones."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from fastlint.graph.calls import Calls
+from fastlint.graph.state import CALL, IMPLICIT, OFF_LOOP, Frame
+from fastlint.graph.values import NONE, UNKNOWN, Value, Values, collection, elements, only_constant, shallow, union
+from fastlint.graph.world import FunctionRef
+from fastlint.source.facts import Node
+
+_BINARY = {
+    "add": "__add__",
+    "sub": "__sub__",
+    "mul": "__mul__",
+    "truediv": "__truediv__",
+    "mod": "__mod__",
+    "or": "__or__",
+    "and": "__and__",
+    "lshift": "__lshift__",
+    "rshift": "__rshift__",
+    "matmul": "__matmul__",
+}
+_COMPARE = {"eq": "__eq__", "ne": "__ne__", "lt": "__lt__", "gt": "__gt__", "le": "__le__", "ge": "__ge__"}
+# Calls whose arguments are awaitables: a call written there is awaited by them
+_AWAITERS = frozenset(
+    {"gather", "wait", "wait_for", "create_task", "ensure_future", "shield", "as_completed", "run_coroutine_threadsafe"}
+)
+_MUTATORS = {"append": 0, "add": 0, "insert": 1, "appendleft": 0, "setdefault": 1, "register": 0}
+_BULK_MUTATORS = frozenset({"extend", "update"})
+_ROUTE_METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "api_route"})
+
+
+class Expressions(Calls):
+    """Evaluates expression records."""
+
+    def evaluate(self, node: Node, frame: Frame) -> Values:
+        """See `State.evaluate`."""
+        if node is None:
+            return UNKNOWN
+        tag = node[0]
+        if tag == "n":
+            return self.lookup(node[1], frame)
+        if tag == "k":
+            return ((("k", node[1])),)
+        handler = _HANDLERS.get(tag)
+        return handler(self, node, frame) if handler is not None else UNKNOWN
+
+    def _attribute(self, node: Node, frame: Frame) -> Values:
+        base = self.evaluate(node[2], frame)
+        return self.attribute(base, node[3], frame, node[1], node[2])
+
+    # Calls
+
+    def _call(self, node: Node, frame: Frame) -> Values:
+        return self.evaluate_call(node, frame, False)
+
+    def evaluate_call(self, node: Node, frame: Frame, awaited: bool) -> Values:
+        """Evaluate a call: callee, arguments, then whatever the callee may be."""
+        _, site, callee_node, arg_nodes, keyword_nodes = node
+        name = callee_node[-1] if callee_node is not None and callee_node[0] in ("n", "a") else None
+        if name == "super" and callee_node[0] == "n":
+            return self._super(frame)
+        callees = self.evaluate(callee_node, frame)
+        hands_on = name in _AWAITERS
+        args: list[Values] = []
+        for argument in arg_nodes:
+            if argument is not None and argument[0] == "*":
+                spread = self.evaluate(argument[1], frame)
+                tuples = [value for value in spread if value[0] == "t"]
+                if len(tuples) == 1 == len(spread):
+                    args.extend(tuples[0][1])
+                else:
+                    args.append(self.iterate(spread, site, frame))
+            else:
+                args.append(self._argument(argument, frame, hands_on))
+        keywords: dict[str | None, Values] = {}
+        for key, argument in keyword_nodes:
+            values = self._argument(argument, frame, hands_on)
+            if key is None:
+                for value in values:
+                    if value[0] == "d":
+                        keywords.update({k: v for k, v in value[1] if isinstance(k, str)})
+                keywords.setdefault(None, UNKNOWN)
+            else:
+                keywords[key] = values
+        if name in _MUTATORS or name in _BULK_MUTATORS:
+            self._mutate(callee_node, name, args, keywords, frame)
+        variant = frame.variant
+        if not callees:
+            if not frame.quiet and callee_node is not None:
+                variant.unresolved.add(site)
+            return UNKNOWN
+        variant.unresolved.discard(site)
+        out: Values = UNKNOWN
+        for callee in callees:
+            if callee == NONE:
+                continue
+            out = union(out, self.call(site, callee, args, keywords, frame, 0, awaited))
+        return out
+
+    def _argument(self, node: Node, frame: Frame, awaited: bool) -> Values:
+        if awaited and node is not None:
+            if node[0] == "c":
+                return self.evaluate_call(node, frame, True)
+            if node[0] in ("l", "t", "set"):
+                parts = [self._argument(part, frame, True) for part in node[1]]
+                return (("t", tuple(shallow(part) for part in parts)),)
+        return self.evaluate(node, frame)
+
+    def _super(self, frame: Frame) -> Values:
+        owner = frame.owner
+        if owner is None:
+            return UNKNOWN
+        receivers = frame.variant.receiver or (("o", owner[0], owner[1], 0),)
+        return tuple(("super", owner[0], owner[1], receiver) for receiver in receivers)
+
+    def _mutate(
+        self, callee: Node, name: str, args: list[Values], keywords: dict[str | None, Values], frame: Frame
+    ) -> None:
+        """`container.append(value)` and the like: what goes in may come out elsewhere."""
+        if callee[0] != "a":
+            return
+        if name in _BULK_MUTATORS:
+            given = elements(args[0]) if args else UNKNOWN
+            for values in keywords.values():
+                given = union(given, values)
+        else:
+            place = _MUTATORS[name]
+            given = args[place] if place < len(args) else UNKNOWN
+        self.put_into(callee[2], given, frame)
+
+    def put_into(self, container: Node, given: Values, frame: Frame) -> None:
+        """Something went into a container: remember it where the container can be found again."""
+        given = shallow(tuple(value for value in given if value[0] != "k"))
+        if not given or container is None:
+            return
+        if container[0] == "n":
+            name = container[1]
+            if name in frame.env:
+                if frame.env[name] or name not in frame.declared:
+                    self.assign_name(name, union(frame.env[name], (("l", given),)), frame)
+                    if frame.variant.function[1] >= 0 and name not in frame.declared:
+                        return
+            key = self._home_of_global(name, frame)
+            if key is not None:
+                self.widen(key, given)
+        elif container[0] == "a":
+            base = container[2]
+            if base is not None and base[0] == "a" and base[3] == "state":
+                self.widen(("aitems", "starlette.datastructures.State", container[3]), given)
+                return
+            for value in self.evaluate(base, frame):
+                if value[0] in ("o", "c"):
+                    for above in self.order((value[1], value[2])):
+                        if isinstance(above, tuple):
+                            self.widen(("aitems", above, container[3]), given)
+                elif value[0] == "m":
+                    self.widen(("items", value[1], container[3]), given)
+        elif container[0] == "s":
+            self.put_into(container[2], (("l", given),), frame)
+
+    def _home_of_global(self, name: str, frame: Frame) -> Any:
+        """The key of a module-level container, through the import that brought it here."""
+        module = self.world.modules.get(frame.module)
+        for _ in range(5):
+            if module is None:
+                return None
+            bindings = module.bindings.get(name)
+            if not bindings:
+                return None
+            if bindings[0][0] != "imp" or bindings[0][3] is None:
+                return ("items", module.name, name)
+            _, level, target, attribute = bindings[0]
+            module = self.world.module(self.world.absolute(module, level, target))
+            name = attribute
+        return None
+
+    # Other expressions
+
+    def _subscript(self, node: Node, frame: Frame) -> Values:
+        _, site, base_node, index = node
+        bases = self.evaluate(base_node, frame)
+        out: Values = UNKNOWN
+        key = index[1] if index is not None and index[0] == "k" else ...
+        types = [base for base in bases if base[0] in ("x", "c") and not _is_mapping(base)]
+        if types:
+            return self.subscripted_type(bases, index, frame)
+        keys = self.evaluate(index, frame) if index is not None and index[0] not in ("sl", "t") else UNKNOWN
+        if index is not None and index[0] == "sl":
+            for part in index[1]:
+                self.evaluate(part, frame)
+        for base in bases:
+            kind = base[0]
+            if kind == "t" and isinstance(key, int) and not isinstance(key, bool) and -len(base[1]) <= key < len(base[1]):
+                out = union(out, base[1][key])
+            elif kind == "d":
+                named = next((values for known, values in base[1] if known == key and key is not ...), None)
+                out = union(out, named if named is not None else elements((base,)))
+            elif kind in ("l", "t"):
+                out = union(out, (base,) if index is not None and index[0] == "sl" else base[1] if kind == "l" else elements((base,)))
+            elif kind in ("o", "i"):
+                found = self.implicit(base, "__getitem__", frame, site, [keys])
+                if not found and kind == "i":
+                    item = self.catalogue.item(base[1]) if not base[2] else None
+                    found = self.typed(item, base, [], {}, UNKNOWN, frame) if item is not None else (base,)
+                out = union(out, found)
+        return out
+
+    def _await(self, node: Node, frame: Frame) -> Values:
+        inner = node[2]
+        values = self.evaluate_call(inner, frame, True) if inner is not None and inner[0] == "c" else self.evaluate(inner, frame)
+        out: Values = UNKNOWN
+        for value in values:
+            if value[0] == "co":
+                out = union(out, value[1])
+            elif value[0] == "o":
+                out = union(out, self.implicit(value, "__await__", frame, node[1], []))
+        return out
+
+    def _yield(self, node: Node, frame: Frame) -> Values:
+        values = self.evaluate(node[2], frame)
+        if not frame.quiet:
+            self.widen(("yields", frame.variant.number), shallow(values))
+        return UNKNOWN
+
+    def _yield_from(self, node: Node, frame: Frame) -> Values:
+        values = self.iterate(self.evaluate(node[2], frame), node[1], frame)
+        if not frame.quiet:
+            self.widen(("yields", frame.variant.number), shallow(values))
+        return UNKNOWN
+
+    def _binary(self, node: Node, frame: Frame) -> Values:
+        left = self.evaluate(node[3], frame)
+        right = self.evaluate(node[4], frame)
+        if node[2] == "or" and any(value[0] in ("c", "ty") or _is_class(value) for value in (*left, *right)):
+            return (("ty", union(self.instances(left, frame), self.instances(right, frame)), UNKNOWN),)
+        out: Values = UNKNOWN
+        special = _BINARY.get(node[2])
+        for value in left:
+            if value[0] in ("l", "t", "d"):
+                out = union(out, (value,))
+            elif special is not None and value[0] in ("o", "i"):
+                found = self.implicit(value, special, frame, node[1], [right])
+                if not found and value[0] == "i":  # path / "name", query + query: the same kind of thing
+                    found = (value,)
+                out = union(out, found)
+        for value in right:
+            if value[0] in ("l", "t", "d"):
+                out = union(out, (value,))
+        return out
+
+    def _comparison(self, node: Node, frame: Frame) -> Values:
+        _, site, left_node, rest = node
+        left = self.evaluate(left_node, frame)
+        for operator, right_node in rest:
+            right = self.evaluate(right_node, frame)
+            if operator in ("in", "not in"):
+                for value in right:
+                    if value[0] == "o":
+                        if self.find_method((value[1], value[2]), "__contains__") is not None:
+                            self.implicit(value, "__contains__", frame, site, [left])
+                        else:
+                            self.implicit(value, "__iter__", frame, site, [])
+                    elif value[0] == "i":
+                        self.implicit(value, "__contains__", frame, site, [left])
+                    elif value[0] == "g":
+                        self.iterate((value,), site, frame)
+            else:
+                special = _COMPARE.get(operator)
+                if special is not None:
+                    for value in left:
+                        if value[0] == "o":
+                            self.implicit(value, special, frame, site, [right])
+            left = right
+        return UNKNOWN
+
+    def truth(self, values: Values, site: int, frame: Frame) -> None:
+        """A truth test runs `__bool__`, else `__len__`."""
+        for value in values:
+            if value[0] == "o":
+                for special in ("__bool__", "__len__"):
+                    if self.find_method((value[1], value[2]), special) is not None:
+                        self.implicit(value, special, frame, site, [])
+                        break
+            elif value[0] == "i" and not value[2]:
+                self.implicit(value, "__bool__", frame, site, [])
+
+    def _unary(self, node: Node, frame: Frame) -> Values:
+        values = self.evaluate(node[2], frame)
+        if node[1] == "not":
+            self.truth(values, site_of(node[2]), frame)
+        return UNKNOWN
+
+    def _boolean(self, node: Node, frame: Frame) -> Values:
+        out: Values = UNKNOWN
+        saved = frame.flags
+        parts = node[2]
+        for place, part in enumerate(parts):
+            values = self.evaluate(part, frame)
+            if place < len(parts) - 1:
+                self.truth(values, site_of(part), frame)
+                # `on_loop() or run()` and `off_loop() and run()`: the rest runs only where there is no loop
+                if self.probe(part, frame) == ("on" if node[1] == "or" else "off"):
+                    frame.flags |= OFF_LOOP
+            if node[1] == "or" or place == len(parts) - 1:
+                out = union(out, values)
+        frame.flags = saved
+        return out
+
+    @abstractmethod
+    def probe(self, node: Node, frame: Frame) -> str | None:
+        """Whether a test asks "am I on a loop?": "on" or "off" for what it means when true, else None."""
+
+    def _conditional(self, node: Node, frame: Frame) -> Values:
+        test = self.evaluate(node[1], frame)
+        self.truth(test, site_of(node[1]), frame)
+        constant = only_constant(test)
+        if constant is True or constant is False:
+            return self.evaluate(node[2] if constant else node[3], frame)
+        before = frame.env
+        frame.env = dict(before)
+        self.narrow(node[1], True, frame)
+        left = self.evaluate(node[2], frame)
+        frame.env = dict(before)
+        self.narrow(node[1], False, frame)
+        right = self.evaluate(node[3], frame)
+        frame.env = before
+        return union(left, right)
+
+    @abstractmethod
+    def narrow(self, test: Node, truth: bool, frame: Frame) -> None:
+        """Adjust the frame's names to the outcome of a test."""
+
+    def _tuple(self, node: Node, frame: Frame) -> Values:
+        parts: list[Values] = []
+        for element in node[1]:
+            if element is not None and element[0] == "*":
+                parts.append(elements(self.evaluate(element[1], frame)))
+            else:
+                parts.append(shallow(self.evaluate(element, frame)))
+        return (("t", tuple(parts)),)
+
+    def _list(self, node: Node, frame: Frame) -> Values:
+        items: Values = UNKNOWN
+        for element in node[1]:
+            if element is not None and element[0] == "*":
+                items = union(items, self.iterate(self.evaluate(element[1], frame), site_of(element[1]), frame))
+            else:
+                items = union(items, self.evaluate(element, frame))
+        return (collection(tuple(item for item in items if item[0] != "k")),)
+
+    def _dict(self, node: Node, frame: Frame) -> Values:
+        pairs: list[tuple[Any, Values]] = []
+        rest: Values = UNKNOWN
+        for key, value_node in node[1]:
+            values = shallow(self.evaluate(value_node, frame))
+            if key is None:
+                rest = union(rest, elements(values))
+                continue
+            self.evaluate(key, frame)
+            useful = tuple(value for value in values if value[0] != "k")
+            if not useful:
+                continue
+            if key[0] == "k" and len(pairs) < 64:
+                pairs.append((key[1], values))
+            else:
+                rest = union(rest, values)
+        return (("d", tuple(pairs), rest),)
+
+    def _formatted(self, node: Node, frame: Frame) -> Values:
+        for part in node[1]:
+            for value in self.evaluate(part, frame):
+                if value[0] == "o":
+                    for special in ("__format__", "__str__"):
+                        if isinstance(self.find_method((value[1], value[2]), special), tuple):
+                            self.implicit(value, special, frame, site_of(part), [])
+                            break
+        return (("k", ""),)
+
+    def _starred(self, node: Node, frame: Frame) -> Values:
+        return self.iterate(self.evaluate(node[1], frame), site_of(node[1]), frame)
+
+    def _lambda(self, node: Node, frame: Frame) -> Values:
+        env = frame.variant.number if frame.variant.function[1] >= 0 else -1
+        return (("f", frame.module, node[1], env),)
+
+    def _comprehension(self, node: Node, frame: Frame) -> Values:
+        _, kind, element, value, clauses = node
+        before = frame.env
+        frame.env = dict(before)
+        for site, target, iterable, conditions, is_async in clauses:
+            values = self.evaluate(iterable, frame)
+            # Only the outermost iterable of a generator expression is evaluated at once; whether the expression is
+            # ever consumed here is not known, but nearly always it is, by the call around it.
+            items = elements(values) if is_async else self.iterate(values, site, frame)
+            self.assign(target, items, frame)
+            for condition in conditions:
+                self.truth(self.evaluate(condition, frame), site, frame)
+                self.narrow(condition, True, frame)
+        if kind == "d":
+            self.evaluate(element, frame)
+            produced = self.evaluate(value, frame)
+            result: Values = (("d", (), shallow(produced)),)
+        else:
+            produced = self.evaluate(element, frame)
+            result = (collection(produced),)
+        frame.env = before
+        return result
+
+    def _named(self, node: Node, frame: Frame) -> Values:
+        values = self.evaluate(node[2], frame)
+        if node[1]:
+            self.assign_name(node[1], values, frame)
+        return values
+
+    # Iterating and entering
+
+    def iterate(self, values: Values, site: int, frame: Frame) -> Values:
+        """What iterating gives; generators run here, and so do `__iter__`, `__next__` and blocking cursors."""
+        out: Values = UNKNOWN
+        for value in values:
+            kind = value[0]
+            if kind == "g":
+                if value[2] >= 0:
+                    self.edge(frame, site, CALL, self.variants[value[2]], IMPLICIT)
+                out = union(out, value[1])
+            elif kind in ("l", "t", "ag"):
+                out = union(out, elements((value,)))
+            elif kind == "map":
+                for function in value[1]:
+                    out = union(out, self.call(site, function, [], {}, frame, IMPLICIT))
+            elif kind == "o":
+                iterator = self.implicit(value, "__iter__", frame, site, [])
+                for inner in iterator:
+                    if inner == value or inner[0] == "o":
+                        out = union(out, self.implicit(inner, "__next__", frame, site, []))
+                    elif inner[0] in ("g", "l", "t", "i"):
+                        out = union(out, self.iterate((inner,), site, frame))
+                if not iterator:
+                    out = union(out, self.implicit(value, "__getitem__", frame, site, []))
+            elif kind == "i":
+                self.implicit(value, "__iter__", frame, site, [])
+                self.implicit(value, "__next__", frame, site, [])
+                path = value[2]
+                item = self.catalogue.item(value[1]) if not path else None
+                if item is not None:
+                    out = union(out, self.typed(item, value, [], {}, UNKNOWN, frame))
+                elif path:
+                    out = union(out, (value,))
+        return out
+
+    def enter(self, values: Values, site: int, frame: Frame, is_async: bool) -> Values:
+        """What `with value as x` binds; entering and leaving run here."""
+        out: Values = UNKNOWN
+        for value in values:
+            kind = value[0]
+            if kind == "cm":
+                if value[2] >= 0 and not value[3]:
+                    self.edge(frame, site, CALL, self.variants[value[2]], IMPLICIT)
+                out = union(out, value[1])
+            elif kind == "o":
+                prefix = "__a" if is_async else "__"
+                entered = self.implicit(value, f"{prefix}enter__", frame, site, [])
+                self.implicit(value, f"{prefix}exit__", frame, site, [])
+                out = union(out, self.settled(entered) or (value,))
+            elif kind == "i":
+                if not is_async:
+                    self.implicit(value, "__enter__", frame, site, [])
+                    self.implicit(value, "__exit__", frame, site, [])
+                out = union(out, self.entered((value,), frame, site, is_async))
+            elif kind == "co":  # async with await …; aiohttp's request objects
+                out = union(out, value[1])
+        return out
+
+    # Assignment
+
+    def assign_name(self, name: str, values: Values, frame: Frame) -> None:
+        """Bind a name from here on."""
+        frame.env[name] = values
+        variant = frame.variant
+        if frame.quiet and frame.env is not variant.names:
+            return
+        known = variant.names.get(name)
+        if known is None:
+            variant.names[name] = values
+        elif values:
+            wider = union(known, values)
+            if len(wider) != len(known):
+                variant.names[name] = wider
+                self.widen(("local", variant.number, name), values)
+        if name in frame.declared:
+            self.widen(("global", frame.module, name), tuple(value for value in values if value != NONE))
+            enclosing = variant.env
+            while enclosing >= 0:
+                outer = self.variants[enclosing]
+                if name in outer.names:
+                    outer.names[name] = union(outer.names[name], values)
+                enclosing = outer.env
+
+    def assign(self, target: Node, values: Values, frame: Frame) -> None:
+        """Assign to a target of any shape."""
+        if target is None:
+            return
+        tag = target[0]
+        if tag == "n":
+            self.assign_name(target[1], values, frame)
+        elif tag in ("t", "l"):
+            self._assign_parts(target[1], values, frame)
+        elif tag == "a":
+            self._assign_attribute(target, values, frame)
+        elif tag == "s":
+            _, site, base_node, index = target
+            bases = self.evaluate(base_node, frame)
+            if index is not None and index[0] != "sl":
+                self.evaluate(index, frame)
+            for base in bases:
+                self.implicit(base, "__setitem__", frame, site, [UNKNOWN, values])
+            self.put_into(base_node, values, frame)
+        elif tag == "*":
+            self.assign(target[1], (collection(values),), frame)
+
+    def _assign_parts(self, targets: list[Node], values: Values, frame: Frame) -> None:
+        for place, target in enumerate(targets):
+            out: Values = UNKNOWN
+            for value in values:
+                if value[0] == "t" and len(value[1]) == len(targets):
+                    out = union(out, value[1][place])
+                elif value[0] in ("l", "t"):
+                    out = union(out, elements((value,)))
+            self.assign(target, out, frame)
+
+    def _assign_attribute(self, target: Node, values: Values, frame: Frame) -> None:
+        _, site, base_node, name = target
+        if base_node is not None and base_node[0] == "a" and base_node[3] == "state":
+            self.widen(("state", name), shallow(values))
+        for base in self.evaluate(base_node, frame):
+            if base[0] in ("o", "c"):
+                ref = (base[1], base[2])
+                setter = self._setter(ref, name) if base[0] == "o" else None
+                if setter is not None:
+                    bound: Value = ("f", setter[0], setter[1], self._env_of_class(setter))
+                    self.call_function(site, bound, base, [values], {}, frame, IMPLICIT, CALL)
+                self.widen(("attr", ref, name), shallow(values))
+            elif base[0] == "i" and base[1] == "starlette.datastructures.State":
+                self.widen(("state", name), shallow(values))
+            elif base[0] == "m":
+                self.widen(("global", base[1], name), shallow(values))
+
+    def _setter(self, ref: Any, name: str) -> FunctionRef | None:
+        for above in self.order(ref):
+            if isinstance(above, tuple):
+                for index in self.world.class_(above).methods.get(name, ()):
+                    function = self.world.function((above[0], index))
+                    for node in function.decorators:
+                        if node is not None and node[0] == "a" and node[3] == "setter":
+                            return above[0], index
+                special = self.world.class_(above).methods.get("__setattr__")
+                if special:
+                    return None
+        return None
+
+
+def site_of(node: Node) -> int:
+    """The site of an expression, or of the first of its parts that has one; -1 if none has."""
+    if node is None:
+        return -1
+    if node[0] in ("a", "c", "s", "w", "y", "yf", "o", "cmp"):
+        return int(node[1])
+    if node[0] in ("u", ":="):
+        return site_of(node[2])
+    if node[0] == "bool":
+        return next((site for site in map(site_of, node[2]) if site >= 0), -1)
+    return -1
+
+
+def _is_mapping(base: Value) -> bool:
+    """`os.environ` and other objects of libraries that are indexed, not subscripted as types."""
+    return base[0] == "x" and not base[1].rpartition(".")[2][:1].isupper() and not base[1].startswith(("builtins.", "typing."))
+
+
+def _is_class(value: Value) -> bool:
+    return value[0] == "x" and (value[1].rpartition(".")[2][:1].isupper() or value[1].startswith("builtins."))
+
+
+_HANDLERS: dict[str, Callable[[Any, Node, Frame], Values]] = {
+    "a": Expressions._attribute,
+    "c": Expressions._call,
+    "s": Expressions._subscript,
+    "w": Expressions._await,
+    "y": Expressions._yield,
+    "yf": Expressions._yield_from,
+    "o": Expressions._binary,
+    "cmp": Expressions._comparison,
+    "u": Expressions._unary,
+    "bool": Expressions._boolean,
+    "if": Expressions._conditional,
+    "t": Expressions._tuple,
+    "l": Expressions._list,
+    "set": Expressions._list,
+    "d": Expressions._dict,
+    "f": Expressions._formatted,
+    "*": Expressions._starred,
+    "fn": Expressions._lambda,
+    "comp": Expressions._comprehension,
+    ":=": Expressions._named,
+}

@@ -1,0 +1,210 @@
+"""What a test tells about names and about the loop: isinstance, coroutine checks, None, "am I on a loop?"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlint.graph.expressions import Expressions
+from fastlint.graph.state import Frame
+from fastlint.graph.values import UNKNOWN, Values
+from fastlint.graph.world import FunctionRef
+from fastlint.source.facts import Block, Node
+
+_RUNNING = frozenset(
+    {
+        "asyncio.get_running_loop",
+        "asyncio.events.get_running_loop",
+        "sniffio.current_async_library",
+        "anyio.get_current_task",
+        "asyncio.current_task",
+        "anyio.from_thread.threadlocals",
+        "trio.lowlevel.current_task",
+    }
+)
+_COROUTINE_TESTS = frozenset({"iscoroutinefunction", "is_async_callable", "is_coroutine_callable", "isasyncgenfunction"})
+
+
+class Narrowing(Expressions):
+    """Narrows values in the branches of a test."""
+
+    def narrow(self, test: Node, truth: bool, frame: Frame) -> None:
+        """Adjust the frame's names to the outcome of a test."""
+        if test is None:
+            return
+        tag = test[0]
+        if tag == "u" and test[1] == "not":
+            self.narrow(test[2], not truth, frame)
+        elif tag == "bool":
+            if (test[1] == "and") == truth:  # all parts of a true `and`, of a false `or`, are known
+                for part in test[2]:
+                    self.narrow(part, truth, frame)
+        elif tag == "c":
+            self._narrow_call(test, truth, frame)
+        elif tag == "cmp" and len(test[3]) == 1:
+            operator, right = test[3][0]
+            if right == ["k", None] and operator in ("is", "is not", "eq", "ne"):
+                self._narrow_none(test[2], (operator in ("is", "eq")) == truth, frame)
+        elif tag == "n" and truth:
+            self._narrow_none(test, False, frame)
+        elif tag == ":=":
+            self.narrow(["n", test[1]], truth, frame)
+
+    def _narrow_none(self, node: Node, is_none: bool, frame: Frame) -> None:
+        if node is not None and node[0] == ":=":
+            node = ["n", node[1]]
+        if node is None or node[0] != "n" or node[1] not in frame.env:
+            return
+        values = frame.env[node[1]]
+        if is_none:
+            frame.env[node[1]] = (("k", None),)
+        else:
+            frame.env[node[1]] = tuple(value for value in values if value != ("k", None))
+
+    def _narrow_call(self, test: Node, truth: bool, frame: Frame) -> None:
+        callee, args = test[2], test[3]
+        if callee is None or callee[0] not in ("n", "a") or not args or args[0] is None:
+            return
+        name = callee[-1]
+        if name == "isinstance" and len(args) == 2:
+            self._narrow_instance(args[0], args[1], truth, frame)
+        elif name in _COROUTINE_TESTS:
+            self._filter(args[0], frame, lambda value: self._asynchronous(value) is not (not truth))
+        elif name in ("isawaitable", "iscoroutine"):
+            self._filter(args[0], frame, lambda value: (value[0] == "co") is truth or value[0] in ("i", "x"))
+        elif name == "callable" and not truth:
+            self._filter(args[0], frame, lambda value: value[0] not in ("f", "b", "p", "once", "off"))
+
+    def _asynchronous(self, value: Any) -> bool | None:
+        """Whether a callable is asynchronous; None if that is not known."""
+        if value[0] in ("f", "b", "p", "once", "off", "o", "mgr"):
+            return self.is_async_callable(value)
+        return None
+
+    def _filter(self, node: Node, frame: Frame, keep: Any) -> None:
+        if node[0] == "n" and node[1] in frame.env:
+            frame.env[node[1]] = tuple(value for value in frame.env[node[1]] if keep(value))
+
+    def _narrow_instance(self, node: Node, classes: Node, truth: bool, frame: Frame) -> None:
+        if node[0] != "n":
+            return
+        name = node[1]
+        wanted: Values = UNKNOWN
+        for part in classes[1] if classes is not None and classes[0] == "t" else [classes]:
+            wanted += self.annotation(part, frame)
+        if not wanted:
+            return
+        have = self.lookup(name, frame)
+        if truth:
+            kept = tuple(value for value in have if any(self._is_a(value, other) for other in wanted))
+            frame.env[name] = kept or wanted
+        else:
+            frame.env[name] = tuple(value for value in have if not any(self._is_a(value, other) for other in wanted))
+
+    def _is_a(self, value: Any, other: Any) -> bool:
+        if value[0] != other[0]:
+            return value[0] == "o" and other[0] == "i" and other[1] in self.order((value[1], value[2]))
+        if value[0] == "o":
+            return (other[1], other[2]) in self.order((value[1], value[2]))
+        if value[0] == "i":
+            return value[1] == other[1] or any(spec.name == other[1] for spec in self.catalogue.order(value[1]))
+        return value[0] in ("d", "l", "t")
+
+    # "Am I on a loop?"
+
+    def asks_for_loop(self, block: Block, frame: Frame) -> bool:
+        """Whether a `try` body asks for the running loop (and so fails where there is none)."""
+        return any(self._calls_running(node, frame) for node in _calls_in(block))
+
+    def _calls_running(self, call: Node, frame: Frame) -> bool:
+        callee = call[2]
+        if callee is None or callee[0] not in ("n", "a"):
+            return False
+        if callee[-1] not in ("get_running_loop", "current_async_library", "get_current_task", "current_task"):
+            return False
+        return any(value[0] == "x" and value[1] in _RUNNING for value in self.evaluate(callee, frame))
+
+    def probe(self, node: Node, frame: Frame) -> str | None:
+        """See `Expressions.probe`."""
+        if node is None:
+            return None
+        tag = node[0]
+        if tag == "u" and node[1] == "not":
+            inner = self.probe(node[2], frame)
+            return {"on": "off", "off": "on", None: None}[inner]
+        if tag == "n":
+            return "on" if node[1] in frame.probes else None
+        if tag == "bool" and node[1] == "and":
+            verdicts = [self.probe(part, frame) for part in node[2]]
+            return next((verdict for verdict in verdicts if verdict is not None), None)
+        if tag == "cmp" and len(node[3]) == 1 and node[3][0][1] == ["k", None]:
+            inner = self.probe(node[2], frame)
+            if inner is not None:
+                return "off" if node[3][0][0] in ("is", "eq") else "on"
+            return None
+        if tag == "c" and node[2] is not None:
+            callee = node[2]
+            if callee[0] == "a" and callee[3] == "is_running":
+                return "on"
+            for value in self.evaluate(callee, frame):
+                if value[0] == "b":
+                    value = value[1]
+                if value[0] == "f":
+                    verdict = self._probing_function((value[1], value[2]))
+                    if verdict is not None:
+                        return verdict
+        return None
+
+    def _probing_function(self, ref: FunctionRef) -> str | None:
+        """Whether a function answers True on a loop ("on") or off it ("off")."""
+        key = ("probe", ref)
+        if key in self.facts:
+            known = self.facts[key]
+            return known[0][1] if known else None
+        self.facts[key] = UNKNOWN
+        verdict: str | None = None
+        frame = self.module_frame(ref[0])
+        for place, statement in enumerate(self.world.function(ref).body):
+            if statement[0] != "try" or not self.asks_for_loop(statement[1], frame):
+                continue
+            following = self.world.function(ref).body[place + 1 :]
+            on = _returned_constant([*statement[1], *statement[3], *following])
+            off = next((c for c in (_returned_constant([*h[2], *following]) for h in statement[2]) if c is not None), None)
+            if on is True and off is False:
+                verdict = "on"
+            elif on is False and off is True:
+                verdict = "off"
+        if verdict is not None:
+            self.facts[key] = (("k", verdict),)
+        return verdict
+
+
+def _returned_constant(block: Block) -> Any:
+    for statement in block:
+        if statement[0] == "ret":
+            value = statement[1]
+            if value is not None and value[0] == "k":
+                return value[1]
+            return True if value is not None and value[0] in ("c", "cmp") else None
+    return None
+
+
+def _calls_in(block: Block) -> list[Node]:
+    """The calls of simple statements, not of nested blocks."""
+    out: list[Node] = []
+    for statement in block:
+        if statement[0] in ("e", "ret"):
+            _collect(statement[1], out)
+        elif statement[0] == "=":
+            _collect(statement[2], out)
+        elif statement[0] == ":":
+            _collect(statement[3], out)
+    return out
+
+
+def _collect(node: Node, out: list[Node]) -> None:
+    if isinstance(node, (list, tuple)) and node:
+        if node[0] == "c":
+            out.append(node)
+        for part in node[1:]:
+            if isinstance(part, (list, tuple)):
+                _collect(part, out)

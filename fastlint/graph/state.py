@@ -1,0 +1,180 @@
+"""What the analysis has found so far: variants of functions, their edges and events, and who must look again.
+
+A *variant* is one function analysed with one set of interesting arguments (callables, typed receivers). Its edges and
+events are plain data: everything after the analysis works on them alone. Evaluates nothing itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from fastlint.graph.values import UNKNOWN, Value, Values, union
+from fastlint.graph.world import ClassRef, FunctionRef, World
+from fastlint.rulebook.catalogue import Spec
+from fastlint.source.facts import Block, Node
+
+# How a callee runs, seen from its caller
+CALL = "call"  # here, now, in the caller's own context
+COROUTINE = "coroutine"  # a coroutine was made: it runs on the caller's loop, if the caller has one
+PRIVATE = "private"  # asyncio.run and the like: a loop of its own in the caller's thread
+LOOP = "loop"  # on the event loop, wherever the caller is
+POOL = "pool"  # in a worker thread
+PROCESS = "process"  # in another process
+STARTUP = "startup"  # before (or after) requests are served
+ELSEWHERE = "elsewhere"  # not in the server at all: a command line, a task queue's worker
+
+# Flags of edges and events
+ONCE = 1  # behind a cache or a once-guard
+OFF_LOOP = 2  # only where no event loop runs in this thread
+MAYBE = 4  # one of several possible targets, or a receiver that is merely declared so
+IMPLICIT = 8  # no call is written there: with, for, subscript, property, operator …
+
+
+class Edge(NamedTuple):
+    """From a variant to another: at which site, how, to which variant."""
+
+    site: int
+    kind: str
+    target: int
+
+
+class Event(NamedTuple):
+    """A call of something that the catalogue knows to block. `name` is what users call it; `rule` its code."""
+
+    site: int
+    name: str
+    rule: str
+    spec: Spec
+
+
+@dataclass(slots=True, eq=False)
+class Variant:
+    """One function with one set of arguments. `function[1] == -1` is the body of the module itself."""
+
+    number: int
+    function: FunctionRef
+    env: int
+    receiver: Values
+    bindings: dict[str, Values]
+    edges: dict[Edge, int] = field(default_factory=dict)
+    events: dict[Event, int] = field(default_factory=dict)
+    unresolved: set[int] = field(default_factory=set)
+    resolved: int = 0
+    labels: dict[int, str] = field(default_factory=dict)  # what users call what is registered at a site
+    names: dict[str, Values] = field(default_factory=dict)
+    returns: Values = UNKNOWN
+    yields: Values = UNKNOWN
+    runs: int = 0
+    running: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """Where the analysis stands inside one variant: the names as they are known at this statement."""
+
+    variant: Variant
+    module: str
+    env: dict[str, Values]
+    class_scope: ClassRef | None = None
+    owner: ClassRef | None = None
+    flags: int = 0
+    declared: set[str] = field(default_factory=set)
+    probes: set[str] = field(default_factory=set)
+    quiet: bool = False  # evaluate for the values alone: record no edges and no events
+
+
+class State(ABC):
+    """Everything found so far, and the notes on who read what, so that readers look again when it grows."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.catalogue = world.catalogue
+        self.variants: list[Variant] = []
+        self.by_key: dict[Any, Variant] = {}
+        self.of_function: dict[FunctionRef, list[Variant]] = {}
+        self.readers: dict[Any, set[int]] = {}
+        self.facts: dict[Any, Values] = {}  # grows only: attributes, parameters, globals, returns, by key
+        self.dirty: dict[int, None] = {}
+        self.waiting: list[Variant] = []
+        self.depth = 0
+
+    # What grows
+
+    def read(self, key: Any, frame: Frame | None) -> Values:
+        """What is known under a key; the frame's variant looks again when that grows."""
+        if frame is not None and frame.variant.number >= 0:
+            self.readers.setdefault(key, set()).add(frame.variant.number)
+        return self.facts.get(key, UNKNOWN)
+
+    def widen(self, key: Any, values: Values) -> None:
+        """Add to what is known under a key."""
+        if not values:
+            return
+        known = self.facts.get(key, UNKNOWN)
+        wider = union(known, values)
+        if len(wider) != len(known):
+            self.facts[key] = wider
+            for reader in sorted(self.readers.get(key, ())):
+                self.dirty[reader] = None
+
+    def edge(self, frame: Frame, site: int, kind: str, target: Variant, flags: int = 0) -> None:
+        """Record that the frame's variant runs another one."""
+        if frame.quiet:
+            return
+        key = Edge(site, kind, target.number)
+        flags |= frame.flags
+        known = frame.variant.edges.get(key)
+        frame.variant.edges[key] = flags if known is None else known & flags
+
+    def event(self, frame: Frame, site: int, name: str, spec: Spec, flags: int = 0) -> None:
+        """Record that the frame's variant calls something that blocks."""
+        if frame.quiet or spec.rule is None:
+            return
+        key = Event(site, name, spec.rule, spec)
+        flags |= frame.flags
+        known = frame.variant.events.get(key)
+        frame.variant.events[key] = flags if known is None else known & flags
+
+    # The knot: evaluating, calling and looking up need each other; the outermost layer ties them
+
+    @abstractmethod
+    def evaluate(self, node: Node, frame: Frame) -> Values:
+        """What an expression may be; records the edges and events of evaluating it."""
+
+    @abstractmethod
+    def call(
+        self,
+        site: int,
+        callee: Value,
+        args: list[Values],
+        keywords: Mapping[str | None, Values],
+        frame: Frame,
+        flags: int = 0,
+        awaited: bool = False,
+        kind: str = CALL,
+    ) -> Values:
+        """What calling a value with these arguments may give; records what runs."""
+
+    @abstractmethod
+    def ensure(self, ref: FunctionRef) -> Variant:
+        """The variant of a function with nothing known of its arguments, analysed unless it is being so."""
+
+    @abstractmethod
+    def function_values(self, module: str, index: int, env: int, frame: Frame | None) -> Values:
+        """What the name of a defined function is bound to, its decorators applied."""
+
+    @abstractmethod
+    def module_frame(self, module: str) -> Frame:
+        """A frame in which the expressions of a module's top level can be evaluated, without recording."""
+
+
+def is_trivial(body: Block) -> bool:
+    """Whether a body says only `...`, `pass`, or `raise NotImplementedError`: an abstract method or a stub."""
+    for statement in body:
+        if statement[0] == "raise":
+            continue
+        return False
+    return True

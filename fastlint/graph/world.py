@@ -1,0 +1,248 @@
+"""The project as one namespace: modules, names, classes and their orders. Resolves names; runs nothing, judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastlint.rulebook.catalogue import Catalogue
+from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node
+
+Binding = tuple[Any, ...]
+"""How a name is bound at module or class level: ("imp", level, module, attribute), ("def", index), ("class", index),
+("expr", node, path), ("ann", annotation, node), ("item", node) for a loop variable, ("with", node)."""
+
+ClassRef = tuple[str, int]
+FunctionRef = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Module:
+    """One module of the project: its facts and the bindings of its top level."""
+
+    name: str
+    path: str
+    is_package: bool
+    facts: ModuleFacts
+    kind: str = "app"
+    bindings: dict[str, list[Binding]] = field(default_factory=dict)
+    stars: list[tuple[int, str]] = field(default_factory=list)
+    class_bindings: dict[int, dict[str, list[Binding]]] = field(default_factory=dict)
+
+
+class World:
+    """Every module of the project by every name under which it can be imported, and the catalogue beside it."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.modules: dict[str, Module] = {}
+        self.aliases: dict[str, str] = {}
+        self.packages: set[str] = set()
+        self.mentions: dict[str, list[FunctionRef]] = {}
+        self.writers: dict[str, list[FunctionRef]] = {}
+        self.mutators: dict[str, list[FunctionRef]] = {}
+        self.methods_named: dict[str, list[ClassRef]] = {}
+        self._orders: dict[ClassRef, list[ClassRef | str]] = {}
+        self._subclasses: dict[ClassRef, list[ClassRef]] | None = None
+        self._subclasses_of_library: dict[str, list[ClassRef]] = {}
+        self._implementers: dict[ClassRef, list[ClassRef]] = {}
+
+    # Modules and names
+
+    def add(self, module: Module, aliases: Iterable[str] = ()) -> None:
+        """Take a module in. `aliases` are further dotted names under which the project may import it."""
+        name = module.name
+        self.modules[name] = module
+        for alias in aliases:
+            if alias not in self.modules:
+                self.aliases.setdefault(alias, name)
+        for dotted in (name, *aliases):
+            while dotted:
+                self.packages.add(dotted)
+                dotted = dotted.rpartition(".")[0]
+        _bind(module.facts.body, module.bindings, module.stars)
+        facts = module.facts
+        for index, source in (
+            (self.mentions, facts.mentions),
+            (self.writers, facts.writers),
+            (self.mutators, facts.mutators),
+        ):
+            for key, functions in source.items():
+                index.setdefault(key, []).extend((name, function) for function in functions)
+        for cls in facts.classes:
+            for method in cls.methods:
+                self.methods_named.setdefault(method, []).append((name, cls.index))
+
+    def module(self, dotted: str) -> Module | None:
+        """The module of the project with this dotted name, or None."""
+        found = self.modules.get(dotted)
+        if found is None:
+            alias = self.aliases.get(dotted)
+            found = self.modules.get(alias) if alias is not None else None
+        return found
+
+    def is_ours(self, dotted: str) -> bool:
+        """Whether a dotted name is a module or a package folder of the project."""
+        return dotted in self.packages
+
+    def absolute(self, module: Module, level: int, target: str) -> str:
+        """The absolute dotted name of an import in a module."""
+        if level == 0:
+            return target
+        parts = module.name.split(".")
+        keep = len(parts) - level + (1 if module.is_package else 0)
+        base = ".".join(parts[: max(keep, 0)])
+        return f"{base}.{target}" if base and target else base or target
+
+    # Functions and classes
+
+    def function(self, ref: FunctionRef) -> Function:
+        """The facts of a function."""
+        return self.modules[ref[0]].facts.functions[ref[1]]
+
+    def class_(self, ref: ClassRef) -> Class:
+        """The facts of a class."""
+        return self.modules[ref[0]].facts.classes[ref[1]]
+
+    def class_bindings(self, ref: ClassRef) -> dict[str, list[Binding]]:
+        """What the body of a class binds."""
+        module = self.modules[ref[0]]
+        known = module.class_bindings.get(ref[1])
+        if known is None:
+            known = module.class_bindings[ref[1]] = {}
+            _bind(module.facts.classes[ref[1]].body, known, [])
+        return known
+
+    def order(self, ref: ClassRef, bases_of: Any) -> list[ClassRef | str]:
+        """The class and everything it inherits from, nearest first: project classes as references, others by name.
+
+        `bases_of` evaluates base expressions; asked once per class. Cycles end where they close.
+        """
+        known = self._orders.get(ref)
+        if known is not None:
+            return known
+        self._orders[ref] = [ref]  # a cycle of classes, in broken code, ends here
+        rows: list[list[ClassRef | str]] = []
+        direct: list[ClassRef | str] = []
+        for base in bases_of(ref):
+            direct.append(base)
+            rows.append(list(self.order(base, bases_of)) if isinstance(base, tuple) else [base])
+        self._orders[ref] = [ref, *_merge([*rows, direct])]
+        return self._orders[ref]
+
+    def all_classes(self) -> Iterator[ClassRef]:
+        """Every class of the project, in module order."""
+        for name in self.modules:
+            for cls in self.modules[name].facts.classes:
+                yield name, cls.index
+
+    def subclasses(self, ref: ClassRef, bases_of: Any) -> list[ClassRef]:
+        """The project classes below a project class, in module order."""
+        if self._subclasses is None:
+            self._subclasses = {}
+            for candidate in list(self.all_classes()):
+                for above in self.order(candidate, bases_of)[1:]:
+                    if isinstance(above, tuple):
+                        self._subclasses.setdefault(above, []).append(candidate)
+                    else:
+                        self._subclasses_of_library.setdefault(above, []).append(candidate)
+        return self._subclasses.get(ref, [])
+
+    def implementers(self, ref: ClassRef, bases_of: Any) -> list[ClassRef]:
+        """The classes that fit a `Protocol`: all of its methods, without inheriting from it."""
+        known = self._implementers.get(ref)
+        if known is not None:
+            return known
+        self._implementers[ref] = []
+        wanted = [name for name in self.class_(ref).methods if not name.startswith("__")]
+        if "typing.Protocol" in self.order(ref, bases_of) and wanted:
+            rarest = min(wanted, key=lambda name: len(self.methods_named.get(name, ())))
+            for candidate in self.methods_named.get(rarest, ()):
+                if candidate == ref or "typing.Protocol" in self.order(candidate, bases_of):
+                    continue
+                have: set[str] = set()
+                for above in self.order(candidate, bases_of):
+                    if isinstance(above, tuple):
+                        have.update(self.class_(above).methods)
+                if have.issuperset(wanted):
+                    self._implementers[ref].append(candidate)
+        return self._implementers[ref]
+
+    def dotted_name(self, ref: FunctionRef) -> str:
+        """The dotted name of a function, module included."""
+        return f"{ref[0]}.{self.function(ref).qualname}" if ref[1] >= 0 else ref[0]
+
+
+def _merge(rows: list[list[ClassRef | str]]) -> list[ClassRef | str]:
+    """C3 linearisation; where a hierarchy has none (broken code), depth first."""
+    out: list[ClassRef | str] = []
+    rows = [row for row in rows if row]
+    while rows:
+        for row in rows:
+            head = row[0]
+            if not any(head in other[1:] for other in rows):
+                break
+        else:
+            head = rows[0][0]
+        out.append(head)
+        rows = [[entry for entry in row if entry != head] for row in rows]
+        rows = [row for row in rows if row]
+    return out
+
+
+def _bind(block: Block, into: dict[str, list[Binding]], stars: list[tuple[int, str]]) -> None:
+    """Collect what a module or class body binds, through every branch, loop and handler."""
+    for statement in block:
+        tag = statement[0]
+        if tag == "=":
+            for target in statement[1]:
+                _bind_target(target, ("expr", statement[2]), (), into)
+        elif tag == "def" or tag == "class":
+            _put(into, statement[2], (tag, statement[1]))
+        elif tag == "imp":
+            for bound, level, target, attribute in statement[1]:
+                if bound == "*":
+                    stars.append((level, target))
+                elif bound:
+                    _put(into, bound, ("imp", level, target, attribute))
+        elif tag == ":":
+            if statement[1] is not None and statement[1][0] == "n":
+                _put(into, statement[1][1], ("ann", statement[2], statement[3]))
+        elif tag == "if":
+            _bind(statement[2], into, stars)
+            _bind(statement[3], into, stars)
+        elif tag == "try":
+            _bind(statement[1], into, stars)
+            for _, _, handler in statement[2]:
+                _bind(handler, into, stars)
+            _bind(statement[3], into, stars)
+            _bind(statement[4], into, stars)
+        elif tag == "with":
+            for _, expr, target in statement[1]:
+                _bind_target(target, ("with", expr, statement[3]), (), into)
+            _bind(statement[2], into, stars)
+        elif tag == "for":
+            _bind_target(statement[2], ("item", statement[3]), (), into)
+            _bind(statement[4], into, stars)
+            _bind(statement[5], into, stars)
+        elif tag == "while":
+            _bind(statement[3], into, stars)
+            _bind(statement[4], into, stars)
+        elif tag == "match":
+            for _, body in statement[2]:
+                _bind(body, into, stars)
+
+
+def _put(into: dict[str, list[Binding]], name: str, binding: Binding) -> None:
+    into.setdefault(name, []).append(binding)
+
+
+def _bind_target(target: Node, origin: Binding, path: tuple[int, ...], into: dict[str, list[Binding]]) -> None:
+    if target is None:
+        return
+    if target[0] == "n":
+        _put(into, target[1], (*origin, path) if origin[0] != "with" else (origin[0], origin[1], path, origin[2]))
+    elif target[0] in ("t", "l"):
+        for place, element in enumerate(target[1]):
+            _bind_target(element, origin, (*path, place), into)

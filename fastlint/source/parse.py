@@ -1,0 +1,132 @@
+"""Bytes become facts, or the reason why they cannot. Never raises for bad input; never runs what it reads.
+
+LibCST's native parser can exhaust the C stack on deeply nested source and takes the whole process with it. Files
+that look as if they could (see `_suspicious`) are parsed in a child process that may be lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from fastlint.source.facts import Class, Function, ModuleFacts, Param
+
+_NESTING_LIMIT = 100  # CPython itself refuses 200 nested brackets
+_LARGE = 1_000_000
+_LONG_LINE = 20_000
+_CHILD_SECONDS = 60
+_BRACKETS = b"()[]{}"
+_NOT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
+_WORDS = re.compile(rb"\b(?:lambda|not|and|or|elif|else)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a file gave no facts: one sentence, and the line (from 1) where it went wrong."""
+
+    reason: str
+    line: int = 1
+    column: int = 1
+
+
+def parse(source: bytes) -> ModuleFacts | Unreadable:
+    """The facts of one file's bytes (PEP 263 cookies and byte-order marks honoured), or why there are none."""
+    if _suspicious(source):
+        return _parse_in_child(source)
+    return parse_here(source)
+
+
+def parse_here(source: bytes) -> ModuleFacts | Unreadable:
+    """As `parse`, in this process and whatever the nesting."""
+    import libcst
+
+    from fastlint.source.extract import extract
+
+    if b"\0" in source:
+        line = source[: source.index(b"\0")].count(b"\n") + 1
+        return Unreadable("source code cannot contain null bytes", line)
+    try:
+        return extract(libcst.parse_module(source))
+    except libcst.ParserSyntaxError as error:
+        return Unreadable(f"syntax error: {_first_sentence(error.message)}", max(error.raw_line, 1), error.raw_column + 1)
+    except UnicodeDecodeError as error:
+        line = source[: error.start].count(b"\n") + 1
+        return Unreadable(f"not valid {error.encoding}: {error.reason}", line)
+    except RecursionError:
+        return Unreadable("nested too deeply to be analysed")
+    except (SyntaxError, LookupError, ValueError) as error:
+        return Unreadable(_first_sentence(str(error)))
+    except Exception as error:  # the native parser may raise anything on hostile input: the run goes on
+        return Unreadable(f"cannot be parsed ({type(error).__name__})")
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split())[:200] or "invalid syntax"
+
+
+def _suspicious(source: bytes) -> bool:
+    """Whether the native parser could run out of stack, or out of reasonable time, on this source."""
+    if len(source) > _LARGE:
+        return True
+    brackets = source.translate(None, _NOT_BRACKETS)
+    for _ in range(12):
+        shorter = brackets.replace(b"()", b"").replace(b"[]", b"").replace(b"{}", b"")
+        if len(shorter) == len(brackets):
+            break
+        brackets = shorter
+    if len(brackets) > _NESTING_LIMIT:
+        return True
+    if len(source) < _LONG_LINE:
+        return False
+    return any(len(line) > _LONG_LINE for line in source.split(b"\n")) or len(_WORDS.findall(source)) > 3000
+
+
+def _parse_in_child(source: bytes) -> ModuleFacts | Unreadable:
+    command = [sys.executable, "-m", "fastlint.source.child"]
+    try:
+        done = subprocess.run(command, input=source, capture_output=True, timeout=_CHILD_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return Unreadable(f"the parser did not finish within {_CHILD_SECONDS} s")
+    except OSError as error:
+        return Unreadable(f"no child process to parse it in: {error.strerror}")
+    if done.returncode != 0:
+        return Unreadable("nested too deeply: the parser ran out of stack")
+    answer = json.loads(done.stdout)
+    if "reason" in answer:
+        return Unreadable(answer["reason"], answer["line"], answer["column"])
+    return from_json(answer)
+
+
+def to_json(facts: ModuleFacts) -> dict[str, object]:
+    """The facts as JSON-native values."""
+    return {
+        "functions": facts.functions,
+        "classes": facts.classes,
+        "body": facts.body,
+        "mentions": facts.mentions,
+        "writers": facts.writers,
+        "mutators": facts.mutators,
+        "rebinders": facts.rebinders,
+        "sites": facts.sites,
+    }
+
+
+def from_json(answer: dict[str, object]) -> ModuleFacts:
+    """The facts that `to_json` wrote. Raises `TypeError` or `KeyError` on anything else."""
+    functions = []
+    for row in answer["functions"]:  # type: ignore[attr-defined]
+        function = Function(*row)
+        functions.append(function._replace(params=[Param(*param) for param in function.params]))
+    return ModuleFacts(
+        functions=functions,
+        classes=[Class(*row) for row in answer["classes"]],  # type: ignore[attr-defined]
+        body=answer["body"],  # type: ignore[arg-type]
+        mentions=answer["mentions"],  # type: ignore[arg-type]
+        writers=answer["writers"],  # type: ignore[arg-type]
+        mutators=answer["mutators"],  # type: ignore[arg-type]
+        rebinders=answer["rebinders"],  # type: ignore[arg-type]
+        sites=answer["sites"],  # type: ignore[arg-type]
+    )
