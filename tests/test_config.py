@@ -69,10 +69,10 @@ def test_every_key_arrives_where_it_is_read() -> None:
     )
     assert config.file == str(Path("fastlint.toml").resolve())
     assert config.root == str(Path().resolve())
-    assert config.selection.has("FL101")
-    assert config.selection.has("FL402")
-    assert not config.selection.has("FL404")
-    assert not config.selection.has("FL113")
+    assert config.selection.includes("FL101")
+    assert config.selection.includes("FL402")
+    assert not config.selection.includes("FL404")
+    assert not config.selection.includes("FL113")
     assert config.exclude == ("old",)
     assert config.extend_exclude == ("generated/**",)
     assert config.include == ("app/**",)
@@ -213,17 +213,17 @@ def test_the_search_ends_with_the_repository() -> None:
     ],
 )
 def test_the_more_specific_prefix_decides(select: list[str], ignore: list[str], code: str, runs: bool) -> None:
-    assert Selection().then(select, (), ignore).has(code) is runs
+    assert Selection().then(select, (), ignore).includes(code) is runs
 
 
 def test_a_later_source_overrules_an_earlier_one() -> None:
     file = Selection().then(["FL1"], ["FL402"], ["FL113"])
-    assert file.then(["FL113"]).has("FL113")  # asked for by name on the command line
-    assert not file.then(["FL113"]).has("FL101")  # a select replaces the earlier one
-    assert not file.then(["FL1"]).has("FL113")  # an earlier ignore stays
-    assert not file.then(["FL1"]).has("FL402")
-    assert file.then(None, ["FL404"]).has("FL101")
-    assert file.then(None, (), ["FL402"]).has("FL402") is False
+    assert file.then(["FL113"]).includes("FL113")  # asked for by name on the command line
+    assert not file.then(["FL113"]).includes("FL101")  # a select replaces the earlier one
+    assert not file.then(["FL1"]).includes("FL113")  # an earlier ignore stays
+    assert not file.then(["FL1"]).includes("FL402")
+    assert file.then(None, ["FL404"]).includes("FL101")
+    assert file.then(None, (), ["FL402"]).includes("FL402") is False
 
 
 def test_the_described_settings_can_be_read_again() -> None:

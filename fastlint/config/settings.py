@@ -70,14 +70,14 @@ class Selection:
 
     selectors: tuple[Selector, ...] = (Selector("", True, 0),)
 
-    def has(self, code: str) -> bool:
+    def includes(self, code: str) -> bool:
         """Whether the rule runs."""
         matching = [selector for selector in self.selectors if code.startswith(selector.prefix)]
         return bool(matching) and max(matching, key=lambda each: (len(each.prefix), each.rank)).wanted
 
     def codes(self, known: Iterable[str]) -> tuple[str, ...]:
         """Those of the known codes that run, sorted."""
-        return tuple(sorted(code for code in known if self.has(code)))
+        return tuple(sorted(code for code in known if self.includes(code)))
 
     def then(
         self,
