@@ -274,7 +274,7 @@ def _check(
 ) -> int:
     """Check the files and folders PATHS (default: the working directory).
 
-    The whole project around them is read; findings are reported for PATHS only.
+    The whole project around them is read; told is what touches PATHS, with any step on the way to it.
     """
     flags = _Settings(
         config,
