@@ -84,7 +84,7 @@ class SourceTree:
     unreadable: tuple[str, ...] = ()
 
     def find(self, name: str, importer: SourceFile | None = None) -> SourceFile | None:
-        """What an absolute import of `name` means: of several files the one nearest to `importer`, else the likeliest."""
+        """What an absolute import of `name` means: of several files the nearest to `importer`, else the likeliest."""
         files = self.names.get(name, ())
         if len(files) < 2 or importer is None:
             return files[0] if files else None
