@@ -42,9 +42,8 @@ def test_the_demo_finds_something_worth_reading() -> None:
     command = [sys.executable, "-m", "fastlint", "check", "--output-format", "concise", "fixtures/demo"]
     checked = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert checked.returncode == 1, checked.stderr
-    found = re.findall(r"^(\S+?):\d+:\d+: (FL\d+)", checked.stdout, re.MULTILINE)
-    assert {path.rpartition("/")[2] for path, _ in found} == {"books.py", "orders.py", "users.py", "mail.py"}
-    assert {code for _, code in found} == {"FL101", "FL102", "FL106", "FL107"}
+    found = re.findall(r"^fixtures/demo/\S+?:\d+:\d+: (FL\d+)", checked.stdout, re.MULTILINE)
+    assert {"FL101", "FL102", "FL106", "FL107"} <= set(found)
 
 
 def test_the_settings_in_the_readme_are_all_there_are(tmp_path: Path) -> None:
