@@ -173,13 +173,14 @@ def _report(
         if isinstance(source, bytes):
             suppressions.extend(read_suppressions(source, file.relative, words.keys()))
     complete = len(tree.reported) == len(tree.files)
+    settings = os.path.relpath(config.file, tree.root).replace(os.sep, "/") if complete and config.file else ""
     quiet = frozenset(file.relative for file in tree.files if file.kind != "app")
     applied = apply(
         [finding for finding in findings if finding.code in codes],
         suppressions,
         config.per_file_ignores,
         codes,
-        config.file if complete else "",
+        settings,
         quiet,
     )
     notices = [
@@ -200,7 +201,7 @@ def _report(
         for finding in (*applied.kept, *notices)
         if finding.severity >= config.severity
         and finding.confidence >= config.confidence
-        and any(place.path in tree.reported for place in finding.places())
+        and (finding.where.path == settings or any(place.path in tree.reported for place in finding.places()))
     )
     world = graph.world
     unresolved = tuple(

@@ -12,7 +12,7 @@ from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 
 _SERVED = (Context.LOOP, Context.POOL, Context.STARTUP)
-_CLIENT_RULES = frozenset({"FL101", "FL103", "FL106", "FL107"})
+_CLIENT_RULES = frozenset({"FL101", "FL107"})
 
 
 def calls_without_timeout(project: Project) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ def _endless(block: Block) -> Iterator[tuple[int, str]]:
     """The loops of a body that never yield: (site, how users write it)."""
     for statement in block:
         if statement[0] == "while":
-            _, site, test, body, _ = statement
+            _, site, test, body, *_ = statement
             if not _yields(body) and not _awaits(test):
                 if test is not None and test[0] == "k" and test[1] and not _leaves(body):
                     yield site, "while True"

@@ -57,6 +57,9 @@ _PASSING = frozenset(
 _MOST_VARIANTS = 12
 _DEPENDS = frozenset({"fastapi.Depends", "fastapi.Security"})
 _OPENERS = frozenset({"FL105"})
+# What `AsyncSession.run_sync` hands over: synchronous to look at, but it waits by switching back to the loop
+_FINISHED: Value = ("i", "asyncio.Future", "", 0)  # a future whose result is there: asking for it is free
+_BRIDGED: Value = ("i", "fastlint.bridged", "", 0)
 _HTTP_CLIENTS = frozenset({"requests", "httpx", "httpx2", "aiohttp", "urllib3"})
 
 
@@ -162,6 +165,11 @@ class Calls(Members):
                 site, declared, self.world.dotted_name(ref), None, args, keywords, frame, flags, False, kind
             )
         variant = self.variant_for(callee, receiver, args, keywords)
+        return self.call_variant(site, callee, variant, frame, flags, kind)
+
+    def call_variant(self, site: int, callee: Value, variant: Variant, frame: Frame, flags: int, kind: str) -> Values:
+        """Call a function of the project whose variant is known."""
+        function = self.world.function(variant.function)
         self.run(variant)
         if function.is_async:
             if function.is_generator:
@@ -267,7 +275,7 @@ class Calls(Members):
                 if self.catalogue.function(value[1]) is not None or self.catalogue.order(value[1]):
                     kept = (*kept, value)
             elif kind == "i":
-                if not typed or self.catalogue.order(value[1]):
+                if not typed or value == _BRIDGED or self.catalogue.order(value[1]):
                     kept = (*kept, value)
             elif kind == "o":
                 if not typed or value[3] or not self._declared_as(value, param, ref):
@@ -351,6 +359,17 @@ class Calls(Members):
             return out
         return self._annotated(variant.function, param) if found else UNKNOWN
 
+    def provided(self, values: Values, frame: Frame) -> Values:
+        """See `Names.provided`."""
+        out: Values = UNKNOWN
+        for value in values:
+            if value[0] != "dep":
+                out = union(out, (value,))
+                continue
+            for callee in value[1]:
+                out = union(out, self.settled(self.run_value(callee, "auto", value[2], frame, [], {}, "")))
+        return out
+
     def settled(self, values: Values) -> Values:
         """What is there once it has been awaited or entered: coroutines give their result, generators what they yield."""
         out: Values = UNKNOWN
@@ -430,6 +449,9 @@ class Calls(Members):
         kind: str,
     ) -> Values:
         """Call a function or class outside the project."""
+        if dotted.startswith("builtins.") and kind not in (CALL, LOOP, STARTUP):
+            self._consume_elsewhere(args, site, frame, kind)
+            return UNKNOWN
         if dotted.startswith("builtins."):
             found = self.builtin(site, dotted[9:], args, keywords, frame, flags)
             if found is not None:
@@ -458,6 +480,8 @@ class Calls(Members):
             parts = tuple(shallow(self.settled(values)) for values in args)
             return (("co", (("t", parts),), ()),)
         spec = self.catalogue.function(dotted)
+        if kind == CALL and (spec is None or not spec.runs):
+            self._consume(args, site, frame)
         maker = self.catalogue.makers.get(dotted)
         result: Values = UNKNOWN
         if spec is not None:
@@ -474,6 +498,23 @@ class Calls(Members):
         if spec is None and not dotted.startswith("builtins."):
             frame.variant.unresolved.discard(site)
         return UNKNOWN
+
+    def _consume(self, args: list[Values], site: int, frame: Frame) -> None:
+        """A generator expression written as an argument of a plain call is nearly always consumed by it."""
+        for values in args:
+            for value in values:
+                if value[0] == "g" and value[2] >= 0 and self.world.function(self.variants[value[2]].function).is_lambda:
+                    self.iterate((value,), site, frame)
+
+    def _consume_elsewhere(self, args: list[Values], site: int, frame: Frame, kind: str) -> None:
+        """`to_thread(list, generator)`: the thread iterates."""
+        for values in args:
+            for value in values:
+                if value[0] == "g" and value[2] >= 0:
+                    self.edge(frame, site, kind, self.variants[value[2]])
+                elif value[0] == "map":
+                    for function in value[1]:
+                        self.call(site, function, [], {}, frame, kind=kind)
 
     def call_method(
         self,
@@ -493,6 +534,11 @@ class Calls(Members):
         maker = self.catalogue.makers.get(f"{type_name}.{asked}")
         receiver: Value = ("i", type_name, "", opened)
         result: Values = UNKNOWN
+        if asked == "add_done_callback" and args:
+            for callback in args[0]:
+                where = "loop" if self.catalogue.is_asynchronous(type_name) else "pool"
+                self.run_value(callback, where, site, frame, [(_FINISHED,)], {}, "callback")
+            return UNKNOWN
         if asked.endswith(("enter_context", "enter_async_context")):
             return self.enter(args[0] if args else UNKNOWN, site, frame, "async" in asked)
         if spec is not None:
@@ -544,6 +590,10 @@ class Calls(Members):
         """Do what the catalogue says of a call: an event if it blocks, edges to what it runs, what it returns."""
         while spec.otherwise is not None and not self.applies(spec, args, keywords):
             spec = spec.otherwise
+        if any(value == _BRIDGED for values in args for value in values):
+            return (_BRIDGED,)
+        if spec.rule is None and (spec.only or spec.unless) and not self.applies(spec, args, keywords):
+            return UNKNOWN
         if spec.rule is not None and spec.decorates is None and not awaited and kind in (CALL, LOOP, STARTUP):
             if self.applies(spec, args, keywords) and not self._in_memory(spec, args):
                 self.event(frame, site, name, spec, flags)
@@ -557,11 +607,18 @@ class Calls(Members):
             rest = args[run.argument.position + 1 :] if run.passes and run.argument.position is not None else []
             named = {k: v for k, v in keywords.items() if k != run.argument.name} if run.passes else {}
             if run.keeps_loop_bridge:
-                rest = [(("i", "fastlint.bridged", "", 0),), *rest]
+                rest = [(_BRIDGED,), *rest]
             for value in values:
-                result = union(result, self.run_value(value, run.where, site, frame, rest, named, run.label))
+                if run.method:
+                    for bound in self.attribute((value,), run.method, frame, site) if value[0] == "o" else ():
+                        self.run_value(bound, run.where, site, frame, rest, named, run.label)
+                else:
+                    result = union(result, self.run_value(value, run.where, site, frame, rest, named, run.label))
         if spec.returns is not None:
-            return self.typed(spec.returns, receiver, args, keywords, self.settled(result), frame)
+            made = self.typed(spec.returns, receiver, args, keywords, self.settled(result), frame)
+            if spec.rule in _OPENERS:  # reading what was just reported as opened is no second finding
+                made = tuple((*value[:3], 1) if value[0] == "i" else value for value in made)
+            return made
         return UNKNOWN
 
     def _waits_for_ever(self, spec: Spec, name: str, args: list[Values], keywords: Keywords) -> bool:
@@ -581,9 +638,15 @@ class Calls(Members):
 
     def applies(self, spec: Spec, args: list[Values], keywords: Keywords) -> bool:
         """Whether the call blocks with these arguments."""
-        if spec.unless and any(holds(condition, args, keywords) for condition in spec.unless):
+        if spec.unless and any(self._holds(condition, args, keywords) for condition in spec.unless):
             return False
-        return all(holds(condition, args, keywords) for condition in spec.only)
+        return all(self._holds(condition, args, keywords) for condition in spec.only)
+
+    def _holds(self, condition: Condition, args: list[Values], keywords: Keywords) -> bool:
+        if condition.operator != "asynchronous":
+            return holds(condition, args, keywords)
+        given = argument(condition.argument, args, keywords)
+        return any(value[0] == "i" and self.catalogue.is_asynchronous(value[1]) for value in given)
 
     def _in_memory(self, spec: Spec, args: list[Values]) -> bool:
         """Reading a file that was opened (and reported) elsewhere, or one that is no file at all."""
@@ -715,8 +778,14 @@ class Calls(Members):
             items = self.iterate(first, site, frame)
             for key in keywords.get("key", UNKNOWN):
                 self.call(site, key, [items], {}, frame)
+            if name == "sorted" and "key" not in keywords:
+                for item in items:
+                    if item[0] == "o":
+                        self.implicit(item, "__lt__", frame, site, [items])
             return (collection(items),)
         if name == "dict":
+            if any(value[0] in ("g", "o") for value in first):
+                self.iterate(first, site, frame)
             pairs = tuple((key, shallow(values)) for key, values in keywords.items() if key is not None)
             inner = [value for value in first if value[0] == "d"]
             return (*inner, ("d", pairs, UNKNOWN)) if pairs or not inner else tuple(inner)

@@ -24,11 +24,13 @@ _BINARY = {
     "rshift": "__rshift__",
     "matmul": "__matmul__",
 }
+_UNARY = {"-": "__neg__", "+": "__pos__", "~": "__invert__"}
 _COMPARE = {"eq": "__eq__", "ne": "__ne__", "lt": "__lt__", "gt": "__gt__", "le": "__le__", "ge": "__ge__"}
 # Calls whose arguments are awaitables: a call written there is awaited by them
 _AWAITERS = frozenset(
     {"gather", "wait", "wait_for", "create_task", "ensure_future", "shield", "as_completed", "run_coroutine_threadsafe"}
 )
+_FINISHERS = frozenset({"wait", "wrap_future", "wait_for", "gather", "as_completed"})
 _MUTATORS = {"append": 0, "add": 0, "insert": 1, "appendleft": 0, "setdefault": 1, "register": 0}
 _BULK_MUTATORS = frozenset({"extend", "update"})
 _ROUTE_METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "api_route"})
@@ -95,6 +97,8 @@ class Expressions(Calls):
                 variant.unresolved.add(site)
             return UNKNOWN
         variant.unresolved.discard(site)
+        if name in _FINISHERS:
+            self.finish(arg_nodes, frame)
         out: Values = UNKNOWN
         for callee in callees:
             if callee == NONE:
@@ -251,6 +255,8 @@ class Expressions(Calls):
         for value in right:
             if value[0] in ("l", "t", "d"):
                 out = union(out, (value,))
+            elif value[0] == "o" and special is not None and not any(v[0] in ("o", "i") for v in left):
+                out = union(out, self.implicit(value, f"__r{special[2:]}", frame, node[1], [left]))
         return out
 
     def _comparison(self, node: Node, frame: Frame) -> Values:
@@ -293,7 +299,12 @@ class Expressions(Calls):
         values = self.evaluate(node[2], frame)
         if node[1] == "not":
             self.truth(values, site_of(node[2]), frame)
-        return UNKNOWN
+            return UNKNOWN
+        out: Values = UNKNOWN
+        for value in values:
+            if value[0] == "o":
+                out = union(out, self.implicit(value, _UNARY.get(node[1], "__neg__"), frame, -1, []))
+        return out
 
     def _boolean(self, node: Node, frame: Frame) -> Values:
         out: Values = UNKNOWN
@@ -310,6 +321,10 @@ class Expressions(Calls):
                 out = union(out, values)
         frame.flags = saved
         return out
+
+    @abstractmethod
+    def finish(self, nodes: list[Node], frame: Frame) -> None:
+        """From here on the futures under these names are done."""
 
     @abstractmethod
     def probe(self, node: Node, frame: Frame) -> str | None:
@@ -385,8 +400,22 @@ class Expressions(Calls):
         return self.iterate(self.evaluate(node[1], frame), site_of(node[1]), frame)
 
     def _lambda(self, node: Node, frame: Frame) -> Values:
+        for param in self.world.modules[frame.module].facts.functions[node[1]].params:
+            if param.default is not None and param.default[0] != "k":
+                self.evaluate(param.default, frame)
         env = frame.variant.number if frame.variant.function[1] >= 0 else -1
         return (("f", frame.module, node[1], env),)
+
+    def _generator_expression(self, node: Node, frame: Frame) -> Values:
+        """A generator: only its outermost iterable is evaluated here, the rest where it is consumed."""
+        _, index, iterable = node
+        values = self.evaluate(iterable, frame)
+        env = frame.variant.number if frame.variant.function[1] >= 0 else -1
+        function: Value = ("f", frame.module, index, env)
+        bindings = {".0": values} if values else {}
+        variant = self._variant((frame.module, index), env, UNKNOWN, bindings)
+        self.facts.setdefault(("scope", variant.number), UNKNOWN)
+        return self.call_variant(-1, function, variant, frame, 0, CALL)
 
     def _comprehension(self, node: Node, frame: Frame) -> Values:
         _, kind, element, value, clauses = node
@@ -394,8 +423,6 @@ class Expressions(Calls):
         frame.env = dict(before)
         for site, target, iterable, conditions, is_async in clauses:
             values = self.evaluate(iterable, frame)
-            # Only the outermost iterable of a generator expression is evaluated at once; whether the expression is
-            # ever consumed here is not known, but nearly always it is, by the call around it.
             items = elements(values) if is_async else self.iterate(values, site, frame)
             self.assign(target, items, frame)
             for condition in conditions:
@@ -531,6 +558,8 @@ class Expressions(Calls):
                     out = union(out, value[1][place])
                 elif value[0] in ("l", "t"):
                     out = union(out, elements((value,)))
+                elif value[0] in ("g", "o"):  # a, b = generator
+                    out = union(out, self.iterate((value,), -1, frame))
             self.assign(target, out, frame)
 
     def _assign_attribute(self, target: Node, values: Values, frame: Frame) -> None:
@@ -544,6 +573,12 @@ class Expressions(Calls):
                 if setter is not None:
                     bound: Value = ("f", setter[0], setter[1], self._env_of_class(setter))
                     self.call_function(site, bound, base, [values], {}, frame, IMPLICIT, CALL)
+                for above in self.order(ref) if base[0] == "o" else ():
+                    if isinstance(above, tuple) and name in self.world.class_bindings(above):
+                        for descriptor in self.class_level(above, name, frame):
+                            if descriptor[0] == "o":
+                                self.implicit(descriptor, "__set__", frame, site, [(base,), values])
+                        break
                 self.widen(("attr", ref, name), shallow(values))
             elif base[0] == "i" and base[1] == "starlette.datastructures.State":
                 self.widen(("state", name), shallow(values))
@@ -606,5 +641,6 @@ _HANDLERS: dict[str, Callable[[Any, Node, Frame], Values]] = {
     "*": Expressions._starred,
     "fn": Expressions._lambda,
     "comp": Expressions._comprehension,
+    "gen": Expressions._generator_expression,
     ":=": Expressions._named,
 }

@@ -10,6 +10,8 @@ from fastlint.source.facts import Function, Node
 
 _PROPERTIES = frozenset({"property", "cached_property", "hybrid_property", "computed_field", "abstractproperty"})
 _STATE = "starlette.datastructures.State"
+_MODEL = "pydantic.BaseModel"
+_MAKES_MODEL = frozenset({"model_validate", "model_validate_json", "parse_obj", "parse_raw", "from_orm"})
 _MANY_OVERRIDES = 40
 
 
@@ -92,6 +94,8 @@ class Members(Names):
     def class_attribute(self, value: Value, name: str, frame: Frame) -> Values:
         """An attribute of a class object: methods stay unbound unless they are class methods."""
         ref: ClassRef = (value[1], value[2])
+        if name in _MAKES_MODEL and _MODEL in self.order(ref):
+            return (value,)
         for above in self.order(ref):
             if isinstance(above, str):
                 found = self._inherited_from_library(above, name, frame)
@@ -182,6 +186,12 @@ class Members(Names):
                         return self._methods(value, above, functions, name, frame, site)
                 elif not declared:
                     declared = self.class_level(above, name, frame)
+                    descriptors = [v for v in declared if v[0] == "o" and self.find_method((v[1], v[2]), "__get__")]
+                    if descriptors and not assigned:
+                        got: Values = UNKNOWN
+                        for descriptor in descriptors:
+                            got = union(got, self.implicit(descriptor, "__get__", frame, site, [(value,)]))
+                        return got
                     if any(v[0] in ("f", "b", "once", "off", "mgr") for v in declared):
                         declared = tuple(("b", v, value) if v[0] == "f" else v for v in declared)
             assigned = union(assigned, self._assigned(above, name, frame))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from abc import abstractmethod
 from functools import lru_cache
 from typing import Any
 
@@ -149,17 +150,22 @@ class Names(State):
         if tag == "class":
             return (("c", module, binding[1], -1),)
         if tag == "expr":
-            return unpack(self.evaluate(binding[1], frame), binding[2])
+            values = self.evaluate(binding[1], frame)
+            return unpack(self.provided(values, frame) if owner is not None else values, binding[2])
         if tag == "ann":
             declared = self.annotation(binding[1], frame)
             given = self.evaluate(binding[2], frame) if binding[2] is not None else UNKNOWN
-            useful = tuple(value for value in given if value[0] != "k" and not _is_placeholder(value))
+            useful = tuple(value for value in given if value[0] not in ("k", "dep") and not _is_placeholder(value))
             return union(useful, declared) if not useful else useful
         if tag == "item":
             return unpack(elements(self.evaluate(binding[1], frame)), binding[2])
         if tag == "with":
             return unpack(self.entered(self.evaluate(binding[1], frame), frame, -1, binding[3]), binding[2])
         return UNKNOWN
+
+    @abstractmethod
+    def provided(self, values: Values, frame: Frame) -> Values:
+        """The values, with every `Depends(…)` among them replaced by what its callable gives."""
 
     def entered(self, values: Values, frame: Frame, site: int, is_async: bool) -> Values:
         """What `with … as x` binds."""
@@ -196,7 +202,9 @@ class Names(State):
         found = self.world.module(dotted)
         if found is not None:
             values = self.global_value(found.name, name, frame)
-            if values is not None and (values or name in found.bindings):
+            if values:
+                return values
+            if values is not None and not self.world.is_ours(f"{found.name}.{name}"):
                 return values
         if found is not None or self.world.is_ours(dotted):
             submodule = f"{found.name if found is not None else dotted}.{name}"
@@ -310,7 +318,7 @@ class Names(State):
                 extra = union(extra, tuple(v for v in self.evaluate(node, frame) if v[0] == "dep"))
             resolved: Values = UNKNOWN
             for dependency in extra:
-                resolved = union(resolved, (("dep", dependency[1] or self._class_of(first, frame), dependency[2]),))
+                resolved = union(resolved, (("dep", dependency[1] or self._class_of(first, frame), *dependency[2:]),))
             return (("ty", inner, resolved),)
         if name in _WRAPPERS or name in _TRANSPARENT:
             out: Values = UNKNOWN

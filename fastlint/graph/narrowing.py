@@ -62,6 +62,8 @@ class Narrowing(Expressions):
 
     def _narrow_call(self, test: Node, truth: bool, frame: Frame) -> None:
         callee, args = test[2], test[3]
+        if callee is not None and callee[0] == "a" and callee[3] == "done" and truth:
+            self.finish([callee[2]], frame)
         if callee is None or callee[0] not in ("n", "a") or not args or args[0] is None:
             return
         name = callee[-1]
@@ -83,6 +85,18 @@ class Narrowing(Expressions):
     def _filter(self, node: Node, frame: Frame, keep: Any) -> None:
         if node[0] == "n" and node[1] in frame.env:
             frame.env[node[1]] = tuple(value for value in frame.env[node[1]] if keep(value))
+
+    def finish(self, nodes: list[Node], frame: Frame) -> None:
+        """From here on the futures under these names are done: asking for their results is free."""
+        for node in nodes:
+            if node is None:
+                continue
+            if node[0] in ("l", "t", "set"):
+                self.finish(node[1], frame)
+            elif node[0] == "*":
+                self.finish([node[1]], frame)
+            elif node[0] == "n" and node[1] in frame.env:
+                frame.env[node[1]] = _finished(frame.env[node[1]])
 
     def _narrow_instance(self, node: Node, classes: Node, truth: bool, frame: Frame) -> None:
         if node[0] != "n":
@@ -146,6 +160,8 @@ class Narrowing(Expressions):
             if callee[0] == "a" and callee[3] == "is_running":
                 return "on"
             for value in self.evaluate(callee, frame):
+                if value[0] == "x" and value[1] in ("asyncio._get_running_loop", "asyncio.events._get_running_loop"):
+                    return "on"
                 if value[0] == "b":
                     value = value[1]
                 if value[0] == "f":
@@ -176,6 +192,19 @@ class Narrowing(Expressions):
         if verdict is not None:
             self.facts[key] = (("k", verdict),)
         return verdict
+
+
+def _finished(values: Values) -> Values:
+    out: list[Any] = []
+    for value in values:
+        if value[0] == "i" and value[1] == "concurrent.futures.Future":
+            value = ("i", "asyncio.Future", value[2], 0)
+        elif value[0] == "l":
+            value = ("l", _finished(value[1]))
+        elif value[0] == "t":
+            value = ("t", tuple(_finished(part) for part in value[1]))
+        out.append(value)
+    return tuple(out)
 
 
 def _returned_constant(block: Block) -> Any:

@@ -81,6 +81,7 @@ class Frame:
     class_scope: ClassRef | None = None
     owner: ClassRef | None = None
     flags: int = 0
+    statement: int = -1  # the site of the statement that is being run
     declared: set[str] = field(default_factory=set)
     probes: set[str] = field(default_factory=set)
     quiet: bool = False  # evaluate for the values alone: record no edges and no events
@@ -124,7 +125,7 @@ class State(ABC):
         """Record that the frame's variant runs another one."""
         if frame.quiet:
             return
-        key = Edge(site, kind, target.number)
+        key = Edge(site if site >= 0 else frame.statement, kind, target.number)
         flags |= frame.flags
         known = frame.variant.edges.get(key)
         frame.variant.edges[key] = flags if known is None else known & flags
@@ -133,7 +134,7 @@ class State(ABC):
         """Record that the frame's variant calls something that blocks."""
         if frame.quiet or spec.rule is None:
             return
-        key = Event(site, name, spec.rule, spec)
+        key = Event(site if site >= 0 else frame.statement, name, spec.rule, spec)
         flags |= frame.flags
         known = frame.variant.events.get(key)
         frame.variant.events[key] = flags if known is None else known & flags

@@ -7,14 +7,15 @@ from typing import Any
 
 from fastlint.graph.expressions import site_of
 from fastlint.graph.narrowing import Narrowing
-from fastlint.graph.state import OFF_LOOP, ONCE, Frame, Variant
-from fastlint.graph.values import NONE, UNKNOWN, Values, elements, only_constant, shallow, union
+from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
+from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, only_constant, shallow, union
 from fastlint.graph.world import FunctionRef
-from fastlint.rulebook.catalogue import Decoration
+from fastlint.rulebook.catalogue import Decoration, Spec
 from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
 _MOST_RUNS = 6
+_PLATFORM = frozenset({"sys.platform", "os.name", "platform.system"})
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
 
 
@@ -156,9 +157,10 @@ class Interpreter(Narrowing):
             callee_node = node[2]
             found = False
             for callee in self.evaluate(callee_node, frame):
-                decoration = self._decoration(callee)
+                decoration = self._decoration(callee, node, frame)
                 if decoration is not None:
                     self.evaluate_call(node, frame, False)
+                    self._note_decorated(callee, values)
                     values = self._apply_decoration(decoration, values, node, callee_node[-1], frame)
                     found = True
             if found:
@@ -172,27 +174,52 @@ class Interpreter(Narrowing):
             decorators = self.evaluate(node, frame)
         site = node[1] if node[0] in ("a", "c") else -1
         for decorator in decorators:
-            decoration = self._decoration(decorator)
+            decoration = self._decoration(decorator, None, frame)
             if decoration is not None:
+                self._note_decorated(decorator, values)
                 values = self._apply_decoration(decoration, values, node, node[-1] if node[0] in ("n", "a") else "", frame)
             elif decorator[0] in ("f", "b", "o", "once", "c"):
                 produced = self.call(site, decorator, [values], {}, frame)
                 callables = tuple(v for v in produced if v[0] in ("f", "b", "p", "o", "off", "once", "mgr"))
                 values = callables or values
+            elif decorator[0] == "x" and self._wraps(decorator[1]):
+                values = tuple(("p", decorator, (shallow((value,)),), ()) for value in values)
             elif decorator[0] == "off":
                 values = tuple(("off", value, decorator[2]) for value in values)
         return values
 
-    def _decoration(self, decorator: Any) -> Decoration | None:
-        if decorator[0] == "x":
-            spec = self.catalogue.function(decorator[1])
-            if spec is not None and spec.decorates is None and spec.runs and spec.runs[0].where in ("pool", "thread"):
-                return Decoration(None, "", "offloaded") if "sync_to_async" in decorator[1] else None
-        elif decorator[0] == "i":
-            spec = self.catalogue.method(decorator[1], decorator[2] or "__call__")
-        else:
+    def _wraps(self, dotted: str) -> bool:
+        """A library's function that makes another callable of the one it gets (`async_to_sync`)."""
+        spec = self.catalogue.function(dotted)
+        return spec is not None and spec.decorates is None and spec.rule is not None and bool(spec.runs)
+
+    def _decoration(self, decorator: Any, node: Node, frame: Frame) -> Decoration | None:
+        spec = self._decorating_spec(decorator)
+        if spec is None:
             return None
-        return spec.decorates if spec is not None else None
+        if spec.decorates is None and spec.runs and spec.runs[0].where in ("pool", "thread"):
+            return Decoration(None, "", "offloaded") if "sync_to_async" in decorator[1] else None
+        if spec.decorates is not None and (spec.only or spec.unless) and node is not None:
+            args = [self.evaluate(argument, frame) for argument in node[3]]
+            if not self.applies(spec, args, {key: self.evaluate(value, frame) for key, value in node[4]}):
+                return None
+        return spec.decorates
+
+    def _decorating_spec(self, decorator: Any) -> Spec | None:
+        if decorator[0] == "x":
+            return self.catalogue.function(decorator[1])
+        if decorator[0] == "i":
+            return self.catalogue.method(decorator[1], decorator[2] or "__call__")
+        return None
+
+    def _note_decorated(self, decorator: Any, values: Values) -> None:
+        """Remember the interface that a decorator gives to a function (`task.delay`, `group.command`)."""
+        spec = self._decorating_spec(decorator)
+        if spec is not None and spec.returns is not None and spec.returns[0] == "type":
+            for value in values:
+                if value[0] == "f":
+                    kind = self.catalogue.canonical(spec.returns[1])
+                    self.facts[("decorated", value[1], value[2])] = (("i", kind, "", 0),)
 
     def _apply_decoration(
         self, decoration: Decoration, values: Values, node: Node, name: str, frame: Frame
@@ -224,8 +251,8 @@ class Interpreter(Narrowing):
         saved = frame.flags
         alive = True
         for place, statement in enumerate(statements):
-            handler = _STATEMENTS[statement[0]]
-            if not handler(self, statement, frame):
+            frame.statement = statement[-1]
+            if not _STATEMENTS[statement[0]](self, statement, frame):
                 alive = False
                 break
             if statement[0] == "if":
@@ -246,7 +273,7 @@ class Interpreter(Narrowing):
         return True
 
     def _annotated_assignment(self, statement: Any, frame: Frame) -> bool:
-        _, target, annotation, value = statement
+        _, target, annotation, value, *_ = statement
         given = self.evaluate(value, frame) if value is not None else UNKNOWN
         declared = self.annotation(annotation, frame)
         useful = tuple(item for item in given if item[0] != "k")
@@ -257,7 +284,7 @@ class Interpreter(Narrowing):
         return True
 
     def _augmented(self, statement: Any, frame: Frame) -> bool:
-        _, target, operator, value = statement
+        _, target, operator, value, *_ = statement
         right = self.evaluate(value, frame)
         left = self.evaluate(target, frame)
         for item in left:
@@ -301,10 +328,13 @@ class Interpreter(Narrowing):
         return True
 
     def _define(self, statement: Any, frame: Frame) -> bool:
-        _, index, name = statement
+        _, index, name, *_ = statement
         env = frame.variant.number if frame.variant.function[1] >= 0 else -1
         function = self.world.modules[frame.module].facts.functions[index]
         values: Values = (("f", frame.module, index, env),)
+        for param in function.params:  # defaults are evaluated where the function is made
+            if param.default is not None and param.default[0] != "k":
+                self.evaluate(param.default, frame)
         if function.decorators:
             if env < 0 and frame.class_scope is None:
                 self.facts.setdefault(("defined", frame.module, index, env), values)
@@ -314,7 +344,7 @@ class Interpreter(Narrowing):
         return True
 
     def _define_class(self, statement: Any, frame: Frame) -> bool:
-        _, index, name = statement
+        _, index, name, *_ = statement
         env = frame.variant.number if frame.variant.function[1] >= 0 else -1
         cls = self.world.modules[frame.module].facts.classes[index]
         ref = (frame.module, index)
@@ -327,6 +357,12 @@ class Interpreter(Narrowing):
         frame.variant.names.clear()
         frame.variant.names.update(outer_names)
         self.framework_methods(ref, cls.site, frame)
+        for above in self.order(ref)[1:]:
+            if isinstance(above, tuple) and "__init_subclass__" in self.world.class_(above).methods:
+                hook = self.world.class_(above).methods["__init_subclass__"][-1]
+                target: Value = ("f", above[0], hook, self._env_of_class((above[0], hook)))
+                self.call_function(cls.site, target, ("c", frame.module, index, env), [], {}, frame, 0, CALL)
+                break
         self.assign_name(name, (("c", frame.module, index, env),), frame)
         return True
 
@@ -340,8 +376,8 @@ class Interpreter(Narrowing):
                     values = self.decorated(plain, function.decorators, inner) or plain
                     self.facts[("defined", inner.module, statement[1], env)] = values
             else:
-                handler = _STATEMENTS[statement[0]]
-                handler(self, statement, inner)
+                inner.statement = statement[-1]
+                _STATEMENTS[statement[0]](self, statement, inner)
 
     def framework_methods(self, ref: Any, site: int, frame: Frame) -> None:
         """Methods that a framework calls on subclasses of its classes (`BaseHTTPMiddleware.dispatch` …)."""
@@ -369,7 +405,7 @@ class Interpreter(Narrowing):
         return True
 
     def _if(self, statement: Any, frame: Frame) -> bool:
-        _, test, body, orelse = statement
+        _, test, body, orelse, *_ = statement
         if _is_type_checking(test):
             for inner in body:
                 if inner[0] == "imp":
@@ -380,7 +416,7 @@ class Interpreter(Narrowing):
             return self.block(orelse, frame)
         values = self.evaluate(test, frame)
         self.truth(values, site_of(test), frame)
-        constant = only_constant(values) if test is not None and test[0] == "k" else ...
+        constant = only_constant(values) if test is not None and test[0] == "k" else self._platform(test, frame)
         verdict = self.probe(test, frame)
         before, flags = frame.env, frame.flags
         frame.env = dict(before)
@@ -411,6 +447,23 @@ class Interpreter(Narrowing):
             frame.env = before
         return True
 
+    def _platform(self, test: Node, frame: Frame) -> Any:
+        """False for a test that asks for a desktop's operating system (servers run on Linux), else `Ellipsis`."""
+        if test is None:
+            return ...
+        if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][0] in ("eq", "ne"):
+            right = test[3][0][1]
+            if right is not None and right[0] == "k" and right[1] in ("win32", "cygwin", "nt", "Windows", "darwin", "Darwin"):
+                asked = test[2][2] if test[2] is not None and test[2][0] == "c" else test[2]
+                if any(value[0] == "x" and value[1] in _PLATFORM for value in self.evaluate(asked, frame)):
+                    return test[3][0][0] == "ne"
+        if test[0] == "c" and test[2] is not None and test[2][0] == "a" and test[2][3] == "startswith":
+            prefix = test[3][0] if test[3] else None
+            if prefix is not None and prefix[0] == "k" and prefix[1] in ("win", "win32", "darwin"):
+                if any(value[0] == "x" and value[1] in _PLATFORM for value in self.evaluate(test[2][2], frame)):
+                    return False
+        return ...
+
     def _elsewhere(self, body: Block, frame: Frame) -> None:
         """`if __name__ == "__main__":` is a script's own start, not the server's import."""
         script = self._variant((frame.module, -1), -2, UNKNOWN, {})
@@ -421,7 +474,7 @@ class Interpreter(Narrowing):
 
     def _after_if(self, statement: Any, rest: Block, frame: Frame) -> int:
         """What holds for the statements after an `if` whose body never falls through."""
-        _, test, body, orelse = statement
+        _, test, body, orelse, *_ = statement
         if orelse or not body or not _terminates(body):
             return 0
         flags = 0
@@ -433,7 +486,7 @@ class Interpreter(Narrowing):
         return flags
 
     def _while(self, statement: Any, frame: Frame) -> bool:
-        _, site, test, body, orelse = statement
+        _, site, test, body, orelse, *_ = statement
         self.truth(self.evaluate(test, frame), site_of(test), frame)
         before = frame.env
         frame.env = dict(before)
@@ -452,7 +505,7 @@ class Interpreter(Narrowing):
             frame.env = before
 
     def _for(self, statement: Any, frame: Frame) -> bool:
-        _, site, target, iterable, body, orelse, is_async = statement
+        _, site, target, iterable, body, orelse, is_async, *_ = statement
         values = self.evaluate(iterable, frame)
         items = self._iterate_async(values, site, frame) if is_async else self.iterate(values, site, frame)
         before = frame.env
@@ -480,7 +533,7 @@ class Interpreter(Narrowing):
         return out
 
     def _with(self, statement: Any, frame: Frame) -> bool:
-        _, items, body, is_async = statement
+        _, items, body, is_async, *_ = statement
         suppresses = False
         for site, expression, target in items:
             values = self.evaluate(expression, frame)
@@ -491,7 +544,7 @@ class Interpreter(Narrowing):
         return self.block(body, frame) or suppresses
 
     def _try(self, statement: Any, frame: Frame) -> bool:
-        _, body, handlers, orelse, final = statement
+        _, body, handlers, orelse, final, *_ = statement
         probing = self.asks_for_loop(body, frame) and any(_catches_runtime_error(kind) for kind, _, _ in handlers)
         before = frame.env
         frame.env = dict(before)
@@ -522,7 +575,7 @@ class Interpreter(Narrowing):
 
     def _leaves_loop(self, statement: Any, frame: Frame) -> bool:
         """A probing `try` that returns where there is a loop: what follows runs only where there is none."""
-        _, body, handlers, orelse, _ = statement
+        _, body, handlers, orelse, *_ = statement
         if not self.asks_for_loop(body, frame):
             return False
         return _terminates([*body, *orelse]) and any(
@@ -530,7 +583,7 @@ class Interpreter(Narrowing):
         )
 
     def _match(self, statement: Any, frame: Frame) -> bool:
-        _, subject, cases = statement
+        _, subject, cases, *_ = statement
         self.evaluate(subject, frame)
         before = frame.env
         joined = dict(before)

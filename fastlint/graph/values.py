@@ -13,7 +13,7 @@ of discovery (sets would make the output depend on the hash seed). The empty tup
                                         opened: made by a call that was itself reported as file access
     ("b", function, receiver, flags)    a bound method; flags: MAYBE where it is one of several overrides
     ("bm", value, name)                 a method of a built-in value
-    ("dep", callables, site)            Depends(callable)
+    ("dep", callables, site, module)    Depends(callable)
     ("p", callee, args, keywords)       functools.partial
     ("co", values, variants)            an awaitable, what awaiting it gives, and the coroutine bodies behind it
     ("g", values, variant)              a generator: its body runs when it is iterated

@@ -29,7 +29,8 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A question about the arguments of a call: `operator` is "=", "missing" or "given"."""
+    """A question about the arguments of a call: `operator` is "=", "missing", "given" or
+    "asynchronous"."""
 
     argument: Argument
     operator: str
@@ -44,6 +45,7 @@ class Run:
     where: str
     label: str
     passes: bool
+    method: str
     keeps_loop_bridge: bool
 
 
@@ -280,8 +282,8 @@ def parse_argument(text: str) -> Argument:
 
 
 def parse_condition(text: str) -> Condition:
-    """`name@1=0`, `name missing`, `@0 given`. Raises `ValueError` on anything else."""
-    for word in ("missing", "given"):
+    """`name@1=0`, `name missing`, `@0 given`, `@0 asynchronous`. Raises `ValueError` on anything else."""
+    for word in ("missing", "given", "asynchronous"):
         if text.endswith(" " + word):
             return Condition(parse_argument(text[: -len(word)]), word)
     argument, equals, value = text.partition("=")

@@ -10,7 +10,9 @@ Implicit calls are written as Python names them: `__enter__`, `__exit__`, `__ite
 `__call__`, `__getitem__`, `__setitem__`, `__delitem__`, `__contains__`, `__len__`, `__bool__`, `__getattr__`.
 
 Conditions look at the arguments of a call: `timeout@1=0` (keyword `timeout`, or the positional argument with index
-1, is the constant 0; values are Python literals), `host@0 missing`, `host@0 given`. Leave out the keyword (`@0=0`)
+1, is the constant 0; values are Python literals), `host@0 missing`, `host@0 given`,
+`target@0 asynchronous` (an object of an async twin). Where a call has no rule, its conditions guard all that is said of
+it; several entries for one name are asked in order. Leave out the keyword (`@0=0`)
 or the position (`blocking=False`) where there is none.
 
 Type expressions (`returns`, `enters`, `item`, `attributes`) name a type of the catalogue, or are one of
@@ -44,6 +46,7 @@ class Runs(Strict):
     where: Where
     label: str = ""  # what users call it: "route", "background task", "middleware" …
     passes: bool = True  # the positional arguments that follow are passed on to the callable
+    method: str = ""  # not the argument itself is run, but this method of the object that it is
     keeps_loop_bridge: bool = False  # AsyncSession.run_sync: the callable's first argument does not block
 
 

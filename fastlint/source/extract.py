@@ -90,13 +90,19 @@ def _statements(nodes: Sequence[Any], walk: _Walk, out: Block) -> None:
     for node in nodes:
         if type(node) is cst.SimpleStatementLine:
             for small in node.body:
-                handler = _STATEMENTS.get(type(small))
-                if handler is not None:
-                    handler(small, walk, out)
+                _statement(small, walk, out)
         else:
-            handler = _STATEMENTS.get(type(node))
-            if handler is not None:
-                handler(node, walk, out)
+            _statement(node, walk, out)
+
+
+def _statement(node: Any, walk: _Walk, out: Block) -> None:
+    handler = _STATEMENTS.get(type(node))
+    if handler is not None:
+        site = walk.number()
+        before = len(out)
+        handler(node, walk, out)
+        if len(out) > before:
+            out[-1].append(site)
 
 
 def _suite(node: Any, walk: _Walk) -> Block:
@@ -104,9 +110,7 @@ def _suite(node: Any, walk: _Walk) -> Block:
     body = node.body
     if type(node) is cst.SimpleStatementSuite:
         for small in body:
-            handler = _STATEMENTS.get(type(small))
-            if handler is not None:
-                handler(small, walk, out)
+            _statement(small, walk, out)
     else:
         _statements(body, walk, out)
     return out
@@ -329,7 +333,8 @@ def _unary(node: cst.UnaryOperation, walk: _Walk) -> Node:
         return ["u", "not", operand]
     if kind is cst.Minus and operand is not None and operand[0] == "k" and isinstance(operand[1], (int, float)):
         return ["k", -operand[1]]
-    return ["u", "-", operand] if operand is not None else None
+    sign = {cst.Minus: "-", cst.Plus: "+", cst.BitInvert: "~"}.get(kind, "-")
+    return ["u", sign, operand] if operand is not None else None
 
 
 def _boolean(node: cst.BooleanOperation, walk: _Walk) -> Node:
@@ -387,8 +392,51 @@ def _named(node: cst.NamedExpr, walk: _Walk) -> Node:
     return [":=", name, _expression(node.value, walk)]
 
 
+def _generator_expression(node: cst.GeneratorExp, walk: _Walk) -> Node:
+    """A nested generator function of one parameter, the outermost iterable, which alone is evaluated at once."""
+    index = _open_function(walk)
+    site = walk.number()
+    clauses = []
+    clause: Any = node.for_in
+    while clause is not None:
+        clauses.append(clause)
+        clause = clause.inner_for_in
+    outer = walk.number()
+    target = _expression(clauses[0].target, walk)
+    iterable = _expression(clauses[0].iter, walk)
+    walk.functions.append(index)
+    walk.generators.append(True)
+    walk.selves.append(("", -1))
+    body: Block = []
+    place = body
+    for number, clause in enumerate(clauses):
+        if number:
+            outer = walk.number()
+            target = _expression(clause.target, walk)
+        source = _expression(clause.iter, walk) if number else ["n", ".0"]
+        inner: Block = []
+        place.append(["for", outer, target, source, inner, [], clause.asynchronous is not None, outer])
+        place = inner
+        for condition in clause.ifs:
+            test = _expression(condition.test, walk)
+            inner = []
+            place.append(["if", test, inner, [], outer])
+            place = inner
+    place.append(["e", ["y", site, _expression(node.elt, walk)], site])
+    walk.functions.pop()
+    walk.selves.pop()
+    walk.generators.pop()
+    is_async = any(clause.asynchronous is not None for clause in clauses)
+    qualname = ".".join([*walk.path, f"<genexpr{index}>"])
+    params = [Param(".0", None, None, "/")]
+    walk.facts.functions[index] = Function(
+        index, "<genexpr>", qualname, is_async, True, params, [], None, body, site, walk.inside(), -1, True
+    )
+    return ["gen", index, iterable]
+
+
 def _comprehension(node: Any, walk: _Walk) -> Node:
-    kind = {cst.ListComp: "l", cst.SetComp: "s", cst.DictComp: "d", cst.GeneratorExp: "g"}[type(node)]
+    kind = {cst.ListComp: "l", cst.SetComp: "s", cst.DictComp: "d"}[type(node)]
     if kind == "d":
         element = _expression(node.key, walk)
         value = _expression(node.value, walk)
@@ -624,10 +672,11 @@ def _if(node: cst.If, walk: _Walk, out: Block) -> None:
     current: Any = node
     place = out
     while True:  # an `elif` chain is a loop, not a recursion
+        ending = [] if place is out else [walk.number()]  # the first `if` is numbered as every statement is
         test = _expression(current.test, walk)
         body = _suite(current.body, walk)
         orelse: Block = []
-        place.append(["if", test, body, orelse])
+        place.append(["if", test, body, orelse, *ending])
         following = current.orelse
         if following is None:
             return
@@ -747,7 +796,7 @@ _EXPRESSIONS.update(
         cst.ListComp: _comprehension,
         cst.SetComp: _comprehension,
         cst.DictComp: _comprehension,
-        cst.GeneratorExp: _comprehension,
+        cst.GeneratorExp: _generator_expression,
         cst.Lambda: _lambda,
     }
 )

@@ -21,10 +21,11 @@ Expressions (`None` is an expression that says nothing):
     ["*", expr]                           starred
     ["f", [expr]]                         the expressions inside an f-string
     ["fn", index]                         lambda: functions[index]
-    ["comp", kind, element, value, [[site, target, iterable, [condition], is_async]]]   kind: l, s, d, g
+    ["comp", kind, element, value, [[site, target, iterable, [condition], is_async]]]   kind: l, s, d
+    ["gen", index, iterable]              generator expression: a generator function whose parameter `.0` is the iterable
     [":=", name, expr]
 
-Statements:
+Statements (each ends in its site, which is left out here):
     ["e", expr]  ["ret", expr]  ["raise", expr]  ["assert", test, message]  ["del", [target]]
     ["=", [target], value]  [":", target, annotation, value]  ["+=", target, operator, value]
     ["if", test, body, orelse]  ["while", site, test, body, orelse]  ["for", site, target, iterable, body, orelse, is_async]

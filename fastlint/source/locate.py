@@ -34,6 +34,9 @@ def locate(source: bytes, expected: int) -> list[Span] | None:
     return spans if len(spans) == expected else None
 
 
+_UNNUMBERED = frozenset({"Pass"})
+
+
 class _Numbering:
     """Walks an `ast` tree in the order of `extract`."""
 
@@ -65,6 +68,8 @@ class _Numbering:
 
     def statement(self, node: Any) -> None:
         kind = type(node).__name__
+        if kind not in _UNNUMBERED:
+            self.add(node)
         if kind == "Expr":
             self.expression(node.value)
         elif kind == "Assign":
@@ -99,8 +104,9 @@ class _Numbering:
                 self.expression(node.test)
                 self.block(node.body)
                 orelse = node.orelse
-                if len(orelse) == 1 and type(orelse[0]) is ast.If:
+                if len(orelse) == 1 and type(orelse[0]) is ast.If and orelse[0].col_offset == node.col_offset:
                     node = orelse[0]
+                    self.add(node)
                     continue
                 self.block(orelse)
                 return
@@ -215,7 +221,16 @@ class _Numbering:
             for key, value in zip(node.keys, node.values, strict=True):
                 self.expression(key)
                 self.expression(value)
-        elif kind in (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp):
+        elif kind is ast.GeneratorExp:
+            self.add(node)
+            for clause in node.generators:
+                self.add(clause.iter)
+                self.expression(clause.target)
+                self.expression(clause.iter)
+                for condition in clause.ifs:
+                    self.expression(condition)
+            self.expression(node.elt)
+        elif kind in (ast.ListComp, ast.SetComp, ast.DictComp):
             if kind is ast.DictComp:
                 self.expression(node.key)
                 self.expression(node.value)
