@@ -87,7 +87,7 @@ class Finding:
     def fingerprint(self) -> str:
         """32 hex digits that stay the same when lines move: code, path, enclosing function, subject, ordinal."""
         parts = (self.code, self.where.path, self.symbol, self.subject or self.message, str(self.ordinal))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
     def places(self) -> tuple[Location, ...]:
         """Every place at which a suppression or a changed file may stand for this finding: itself, then its steps."""

@@ -53,7 +53,7 @@ def _culprits(project: Project) -> list[_Culprit]:
         if not variant.events:
             continue
         for event, flags in variant.events.items():
-            if event.rule in _OTHER_CHECKS:
+            if event.rule in _OTHER_CHECKS or (event.lock is not None and event.lock not in graph.contended):
                 continue
             contexts = [Context.LOOP, Context.STARTUP]
             if event.rule in _PER_REQUEST:
@@ -64,8 +64,6 @@ def _culprits(project: Project) -> list[_Culprit]:
                 state = (variant.number, context)
                 arrival = graph.contexts.arrivals.get(state)
                 if arrival is None or (flags & OFF_LOOP and event.rule not in _ANYWHERE):
-                    continue
-                if event.rule in _PER_REQUEST and (flags | arrival.flags) & ONCE:
                     continue
                 key = (variant.function, event.site, event.rule)
                 known = found.get(key)
@@ -93,6 +91,8 @@ def _rank(project: Project, state: State, flags: int) -> tuple[bool, bool, int, 
 
 def _loop_call(project: Project, culprit: _Culprit) -> tuple[State, int]:
     """Where the blocking begins: the call inside the innermost `async def` of the way, else inside the entry point."""
+    if culprit.event.rule in _ANYWHERE:
+        return culprit.state, culprit.event.site
     way = project.graph.contexts.way(culprit.state)
     start = 0
     for place, (state, _) in enumerate(way):
@@ -117,7 +117,7 @@ def _finding(project: Project, members: list[tuple[_Culprit, tuple[State, int]]]
     variant = graph.variants[caller[0]]
     rule = project.rules[event.rule]
     arrival = graph.contexts.arrivals[culprit.state]
-    severity = event.spec.severity if event.spec.severity is not None else rule.severity
+    severity = event.spec.severity if event.spec.severity is not None and event.lock is None else rule.severity
     for member, _ in members[1:]:
         other = member.event.spec.severity
         if other is not None and _comparable(project, culprit, member):

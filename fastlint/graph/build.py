@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from fastlint.graph.contexts import Context, Contexts, entry_edges, unreached_cost
-from fastlint.graph.state import LOOP, Variant
+from fastlint.graph.state import CALL, LOOP, Edge, Event, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.world import FunctionRef, Module, World
 from fastlint.rulebook.catalogue import Catalogue
@@ -40,6 +40,7 @@ _REGISTRARS = (
     "listens_for",
     "add_job",
 )
+_QUICK = frozenset({"FL113", "FL402", "FL115"})  # microseconds, or no waiting at all
 _SERVED = (Context.LOOP, Context.STARTUP, Context.POOL)
 
 
@@ -51,7 +52,7 @@ class Graph:
     variants: list[Variant]
     contexts: Contexts
     unresolved: list[tuple[FunctionRef, int]]
-    resolved: int
+    contended: frozenset[object]  # locks that some thread holds while it does something slow
 
     def function(self, variant: Variant) -> Function | None:
         """The facts of a variant's function; None for the body of a module."""
@@ -118,7 +119,37 @@ def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
     for variant in interpreter.variants:
         if variant.unresolved and contexts.has(variant.number, (Context.LOOP,)):
             unresolved.update((variant.function, site) for site in variant.unresolved)
-    return Graph(world, interpreter.variants, contexts, sorted(unresolved), 0)
+    return Graph(world, interpreter.variants, contexts, sorted(unresolved), _contended(interpreter, contexts))
+
+
+def _contended(interpreter: Interpreter, contexts: Contexts) -> frozenset[object]:
+    """The locks for which loop code may really have to wait: a thread holds them around something that blocks."""
+    slow = {
+        variant.number
+        for variant in interpreter.variants
+        if any(event.rule not in _QUICK and event.lock is None for event in variant.events)
+    }
+    callers: dict[int, set[int]] = {}
+    for variant in interpreter.variants:
+        for edge in variant.edges:
+            if edge.kind == CALL:
+                callers.setdefault(edge.target, set()).add(variant.number)
+    waiting = list(slow)
+    while waiting:
+        for caller in callers.get(waiting.pop(), ()):
+            if caller not in slow:
+                slow.add(caller)
+                waiting.append(caller)
+    out: set[object] = set()
+    for lock, held in interpreter.holds.items():
+        for number, what in held:
+            if (number, Context.POOL) not in contexts.arrivals:
+                continue
+            if isinstance(what, Event) and what.rule not in _QUICK and what.lock is None:
+                out.add(lock)
+            elif isinstance(what, Edge) and what.kind == CALL and what.target in slow:
+                out.add(lock)
+    return frozenset(out)
 
 
 def _run_registrars(interpreter: Interpreter, module: Module) -> None:

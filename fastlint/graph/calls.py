@@ -56,6 +56,7 @@ _PASSING = frozenset(
 )
 _MOST_VARIANTS = 12
 _DEPENDS = frozenset({"fastapi.Depends", "fastapi.Security"})
+_LOG_HANDLER = "FL116"  # blocks when somebody logs, not when it is made
 _OPENERS = frozenset({"FL105"})
 # What `AsyncSession.run_sync` hands over: synchronous to look at, but it waits by switching back to the loop
 _FINISHED: Value = ("i", "asyncio.Future", "", 0)  # a future whose result is there: asking for it is free
@@ -190,7 +191,7 @@ class Calls(Members):
 
     def _result(self, variant: Variant, what: str, frame: Frame) -> Values:
         found = self.read((what, variant.number), frame)
-        if without_none(found):
+        if any(value[0] not in ("k", "t", "l", "d") for value in found):
             return found
         function = self.world.function(variant.function)
         if function.returns is None:
@@ -199,7 +200,7 @@ class Calls(Members):
         if what == "yields" or (function.is_async and not function.is_generator):
             if what == "yields":
                 declared = elements(declared)
-        return declared or found
+        return union(declared, found) if declared else found
 
     def frame_of_definition(self, ref: FunctionRef) -> Frame:
         """A frame in which a function's annotations and defaults can be evaluated."""
@@ -286,10 +287,11 @@ class Calls(Members):
         return shallow(kept)[:8]
 
     def _declared_as(self, value: Value, param: Param, ref: FunctionRef) -> bool:
-        declared = self._annotated(ref, param)
+        declared = self.annotated(ref, param)
         return ("o", value[1], value[2], 0) in declared
 
-    def _annotated(self, ref: FunctionRef, param: Param) -> Values:
+    def annotated(self, ref: FunctionRef, param: Param) -> Values:
+        """Instances of what a parameter's annotation says."""
         key = ("annotated", ref, param.name)
         if key not in self.facts:
             self.facts[key] = UNKNOWN
@@ -324,7 +326,7 @@ class Calls(Members):
         dependency = self._dependency(variant, param, frame)
         if dependency:
             return dependency
-        declared = self._annotated(ref, param)
+        declared = self.annotated(ref, param)
         if given:
             return given
         if param.kind == "*":
@@ -355,9 +357,17 @@ class Calls(Members):
             site = dependency[2] if dependency[3] == variant.function[0] else self.world.function(variant.function).site
             for value in callables:
                 out = union(out, self.settled(self.run_value(value, "auto", site, frame, [], {}, "")))
-        if out:
-            return out
-        return self._annotated(variant.function, param) if found else UNKNOWN
+        if not found:
+            return UNKNOWN
+        declared = self.annotated(variant.function, param)
+        if declared and all(value[0] == "i" and self.catalogue.order(value[1]) for value in declared):
+            fitting = tuple(value for value in out if value[0] != "i" or any(self._fits(value, d) for d in declared))
+            return fitting or declared
+        return out or declared
+
+    def _fits(self, value: Value, declared: Value) -> bool:
+        """Whether an instance of a catalogue type is what an annotation declares, or a subclass of it."""
+        return any(spec.name == declared[1] for spec in self.catalogue.order(value[1])) or value[1] == declared[1]
 
     def provided(self, values: Values, frame: Frame) -> Values:
         """See `Names.provided`."""
@@ -423,6 +433,9 @@ class Calls(Members):
                     self.call_function(site, target, receiver, passed, named, frame, flags, kind)
             if "__init__" not in done:
                 self._fields(above, args, keywords)
+            for hook, label in self.model_hooks.get(above, {}).items():
+                if label == "validator":
+                    self.call_function(site, ("f", hook[0], hook[1], -1), receiver, [], {}, frame, flags, kind)
         return (receiver,)
 
     def _fields(self, ref: Any, args: list[Values], keywords: Keywords) -> None:
@@ -467,6 +480,8 @@ class Calls(Members):
             return (("x", "functools.wraps()"),)
         if dotted == "functools.wraps()":
             return args[0] if args else UNKNOWN
+        if dotted == "contextvars.ContextVar":
+            return (("d", (), shallow(without_none(keywords.get("default", UNKNOWN)))),)
         if dotted == "typing.cast" and args:
             return self.instances(args[0], frame) or (args[1] if len(args) > 1 else UNKNOWN)
         if dotted == "typing.NewType" and len(args) > 1:
@@ -489,7 +504,9 @@ class Calls(Members):
             if result:
                 return result
         name = maker or dotted
-        opened = 1 if spec is not None and spec.rule in _OPENERS else 0
+        opened = 0
+        if spec is not None and (spec.rule in _OPENERS or spec.rule == _LOG_HANDLER):
+            opened = 1 if self.applies(spec, args, keywords) else 0
         order = self.catalogue.order(name)
         if order:
             return (("i", order[0].name, "", opened),)
@@ -534,6 +551,8 @@ class Calls(Members):
         maker = self.catalogue.makers.get(f"{type_name}.{asked}")
         receiver: Value = ("i", type_name, "", opened)
         result: Values = UNKNOWN
+        if asked == "addHandler" and args:
+            self._handler_added(args[0], site, frame, flags)
         if asked == "add_done_callback" and args:
             for callback in args[0]:
                 where = "loop" if self.catalogue.is_asynchronous(type_name) else "pool"
@@ -559,7 +578,8 @@ class Calls(Members):
                 return result
         returned = self.catalogue.returned(type_name, asked)
         if returned is not None:
-            return self.typed(returned, receiver, args, keywords, result, frame)
+            made = self.typed(returned, receiver, args, keywords, result, frame)
+            return _opened(made) if spec is not None and spec.rule in _OPENERS else made
         if maker is not None:
             return (("i", maker, "", 0),)
         if self.catalogue.is_asynchronous(type_name):
@@ -569,6 +589,18 @@ class Calls(Members):
         if path.endswith("__") or len(path) > 120:
             return UNKNOWN
         return (("i", type_name, path, opened),)
+
+    def _handler_added(self, values: Values, site: int, frame: Frame, flags: int) -> None:
+        """A log handler is given to a logger: from now on whoever logs waits for it."""
+        for value in values:
+            if value[0] == "i" and value[3] and not value[2]:
+                spec = self.catalogue.function(value[1])
+                if spec is not None and spec.rule == _LOG_HANDLER:
+                    self.event(frame, site, value[1], spec, flags)
+            elif value[0] == "o":
+                self.register(frame, site, "log handler")
+                for bound in self.instance_attribute(value, "emit", frame, site):
+                    self.call(site, bound, [], {}, frame, kind=LOOP)
 
     @abstractmethod
     def enter(self, values: Values, site: int, frame: Frame, is_async: bool) -> Values:
@@ -594,7 +626,7 @@ class Calls(Members):
             return (_BRIDGED,)
         if spec.rule is None and (spec.only or spec.unless) and not self.applies(spec, args, keywords):
             return UNKNOWN
-        if spec.rule is not None and spec.decorates is None and not awaited and kind in (CALL, LOOP, STARTUP):
+        if spec.rule is not None and spec.rule != _LOG_HANDLER and spec.decorates is None and not awaited and kind in (CALL, LOOP, STARTUP):
             if self.applies(spec, args, keywords) and not self._in_memory(spec, args):
                 self.event(frame, site, name, spec, flags)
         if kind != ELSEWHERE and self._waits_for_ever(spec, name, args, keywords):
@@ -616,9 +648,7 @@ class Calls(Members):
                     result = union(result, self.run_value(value, run.where, site, frame, rest, named, run.label))
         if spec.returns is not None:
             made = self.typed(spec.returns, receiver, args, keywords, self.settled(result), frame)
-            if spec.rule in _OPENERS:  # reading what was just reported as opened is no second finding
-                made = tuple((*value[:3], 1) if value[0] == "i" else value for value in made)
-            return made
+            return _opened(made) if spec.rule in _OPENERS else made
         return UNKNOWN
 
     def _waits_for_ever(self, spec: Spec, name: str, args: list[Values], keywords: Keywords) -> bool:
@@ -861,6 +891,11 @@ class Calls(Members):
                 for callback in args[0]:
                     self.call(site, callback, [], {}, frame, kind=LOOP)
         return UNKNOWN
+
+
+def _opened(values: Values) -> Values:
+    """Handles whose opening was just reported: reading them is no second finding."""
+    return tuple((*value[:3], 1) if value[0] == "i" else value for value in values)
 
 
 def argument(wanted: Argument, args: list[Values], keywords: Keywords) -> Values:

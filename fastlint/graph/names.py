@@ -9,7 +9,7 @@ from typing import Any
 
 from fastlint.graph.state import Frame, State
 from fastlint.graph.values import UNKNOWN, Value, Values, collection, elements, shallow, union
-from fastlint.graph.world import Binding, ClassRef
+from fastlint.graph.world import Binding, ClassRef, Module
 from fastlint.rulebook.catalogue import TypeExpr
 from fastlint.source.facts import Node
 
@@ -46,7 +46,7 @@ _AWAITABLES = frozenset({"Awaitable", "Coroutine", "Task", "Future"})
 _MANAGERS = frozenset(
     {"ContextManager", "AbstractContextManager", "AsyncContextManager", "AbstractAsyncContextManager"}
 )
-_TYPING = ("typing.", "typing_extensions.", "collections.abc.", "builtins.", "collections.", "contextlib.", "asyncio.")
+_TYPING = ("contextvars.", "typing.", "typing_extensions.", "collections.abc.", "builtins.", "collections.", "contextlib.", "asyncio.")
 _TRANSPARENT = frozenset({"Mapped", "DynamicMapped", "WriteOnlyMapped", "SkipValidation", "SerializeAsAny", "Provide"})
 
 
@@ -111,11 +111,12 @@ class Names(State):
             return False
         for level, target in found.stars:
             absolute = self.world.absolute(found, level, target)
-            if self.world.module(absolute) is not None:
-                if absolute == module:
+            star = self.world.module(absolute, found)
+            if star is not None:
+                if star is found:
                     continue
                 self.facts[key] = UNKNOWN
-                values = self.global_value(absolute, name, None)
+                values = self.global_value(star.name, name, None)
                 if values is None:
                     del self.facts[key]
                     continue
@@ -156,7 +157,9 @@ class Names(State):
             declared = self.annotation(binding[1], frame)
             given = self.evaluate(binding[2], frame) if binding[2] is not None else UNKNOWN
             useful = tuple(value for value in given if value[0] not in ("k", "dep") and not _is_placeholder(value))
-            return union(useful, declared) if not useful else useful
+            if all(value[0] in ("l", "d", "t") for value in useful):  # an empty container says less than its annotation
+                return union(declared, useful)
+            return useful
         if tag == "item":
             return unpack(elements(self.evaluate(binding[1], frame)), binding[2])
         if tag == "with":
@@ -185,12 +188,13 @@ class Names(State):
         here = self.world.modules[module]
         absolute = self.world.absolute(here, level, target)
         if attribute is None:
-            return (self.module_value(absolute),)
-        return self.member_of_module(absolute, attribute, frame)
+            return (self.module_value(absolute, here),)
+        nearest = self.world.module(absolute, here)
+        return self.member_of_module(nearest.name if nearest is not None else absolute, attribute, frame)
 
-    def module_value(self, dotted: str) -> Value:
+    def module_value(self, dotted: str, importer: Module | None = None) -> Value:
         """The value of a module by its dotted name."""
-        found = self.world.module(dotted)
+        found = self.world.module(dotted, importer)
         if found is not None:
             return ("m", found.name)
         if self.world.is_ours(dotted):
@@ -332,6 +336,8 @@ class Names(State):
         if name in _MAPPINGS:
             value = self.annotation(arguments[1], frame) if len(arguments) > 1 else UNKNOWN
             return (("ty", (("d", (), shallow(value)),), UNKNOWN),)
+        if name == "ContextVar":  # `.get()` gives what it holds, as a mapping's does
+            return (("ty", (("d", (), shallow(self.annotation(first, frame))),), UNKNOWN),)
         if name in ("tuple", "Tuple"):
             parts = tuple(shallow(self.annotation(node, frame)) for node in arguments)
             return (("ty", (("t", parts),), UNKNOWN),)

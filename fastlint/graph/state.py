@@ -48,6 +48,7 @@ class Event(NamedTuple):
     name: str
     rule: str
     spec: Spec
+    lock: Any = None  # which lock is waited for, where that is known
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +82,7 @@ class Frame:
     class_scope: ClassRef | None = None
     owner: ClassRef | None = None
     flags: int = 0
+    locks: tuple[Any, ...] = ()  # the locks held at this statement
     statement: int = -1  # the site of the statement that is being run
     declared: set[str] = field(default_factory=set)
     probes: set[str] = field(default_factory=set)
@@ -96,11 +98,14 @@ class State(ABC):
         self.variants: list[Variant] = []
         self.by_key: dict[Any, Variant] = {}
         self.of_function: dict[FunctionRef, list[Variant]] = {}
+        self.model_hooks: dict[ClassRef, dict[FunctionRef, str]] = {}  # validators and serializers of models
         self.readers: dict[Any, set[int]] = {}
         self.facts: dict[Any, Values] = {}  # grows only: attributes, parameters, globals, returns, by key
         self.dirty: dict[int, None] = {}
         self.waiting: list[Variant] = []
         self.depth = 0
+        self.entering: Any = None  # the lock that is just being entered
+        self.holds: dict[Any, dict[tuple[int, Edge | Event], None]] = {}  # lock -> what runs while it is held
 
     # What grows
 
@@ -127,6 +132,8 @@ class State(ABC):
             return
         key = Edge(site if site >= 0 else frame.statement, kind, target.number)
         flags |= frame.flags
+        for lock in frame.locks:
+            self.holds.setdefault(lock, {})[frame.variant.number, key] = None
         known = frame.variant.edges.get(key)
         frame.variant.edges[key] = flags if known is None else known & flags
 
@@ -134,8 +141,10 @@ class State(ABC):
         """Record that the frame's variant calls something that blocks."""
         if frame.quiet or spec.rule is None:
             return
-        key = Event(site if site >= 0 else frame.statement, name, spec.rule, spec)
+        key = Event(site if site >= 0 else frame.statement, name, spec.rule, spec, self.entering)
         flags |= frame.flags
+        for lock in frame.locks:
+            self.holds.setdefault(lock, {})[frame.variant.number, key] = None
         known = frame.variant.events.get(key)
         frame.variant.events[key] = flags if known is None else known & flags
 

@@ -7,14 +7,15 @@ from typing import Any
 
 from fastlint.graph.expressions import site_of
 from fastlint.graph.narrowing import Narrowing
-from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
+from fastlint.graph.state import CALL, LOOP, OFF_LOOP, ONCE, POOL, Frame, Variant
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, only_constant, shallow, union
-from fastlint.graph.world import FunctionRef
+from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.rulebook.catalogue import Decoration, Spec
 from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
 _MOST_RUNS = 6
+_LOCKS = frozenset({"threading.Lock", "threading.RLock", "threading.Condition"})
 _PLATFORM = frozenset({"sys.platform", "os.name", "platform.system"})
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
 
@@ -182,16 +183,13 @@ class Interpreter(Narrowing):
                 produced = self.call(site, decorator, [values], {}, frame)
                 callables = tuple(v for v in produced if v[0] in ("f", "b", "p", "o", "off", "once", "mgr"))
                 values = callables or values
-            elif decorator[0] == "x" and self._wraps(decorator[1]):
-                values = tuple(("p", decorator, (shallow((value,)),), ()) for value in values)
+            elif decorator[0] == "x" and decorator[1] in self.catalogue.makers:
+                made = self.call(site, decorator, [values], {}, frame)
+                if any(v[0] == "i" and self.catalogue.method(v[1], "__call__") is not None for v in made):
+                    values = made
             elif decorator[0] == "off":
                 values = tuple(("off", value, decorator[2]) for value in values)
         return values
-
-    def _wraps(self, dotted: str) -> bool:
-        """A library's function that makes another callable of the one it gets (`async_to_sync`)."""
-        spec = self.catalogue.function(dotted)
-        return spec is not None and spec.decorates is None and spec.rule is not None and bool(spec.runs)
 
     def _decoration(self, decorator: Any, node: Node, frame: Frame) -> Decoration | None:
         spec = self._decorating_spec(decorator)
@@ -215,16 +213,28 @@ class Interpreter(Narrowing):
     def _note_decorated(self, decorator: Any, values: Values) -> None:
         """Remember the interface that a decorator gives to a function (`task.delay`, `group.command`)."""
         spec = self._decorating_spec(decorator)
-        if spec is not None and spec.returns is not None and spec.returns[0] == "type":
+        made = spec.returns if spec is not None else None
+        if made is None and decorator[0] == "i":
+            made = self.catalogue.returned(decorator[1], decorator[2] or "__call__")
+        if made is None and decorator[0] == "x" and decorator[1] in self.catalogue.makers:
+            made = ("type", self.catalogue.makers[decorator[1]])
+        if made is not None and made[0] == "type":
             for value in values:
                 if value[0] == "f":
-                    kind = self.catalogue.canonical(spec.returns[1])
+                    kind = self.catalogue.canonical(made[1])
                     self.facts[("decorated", value[1], value[2])] = (("i", kind, "", 0),)
 
     def _apply_decoration(
         self, decoration: Decoration, values: Values, node: Node, name: str, frame: Frame
     ) -> Values:
         site = node[1] if node[0] in ("a", "c") else -1
+        if decoration.label in ("validator", "serializer"):
+            if frame.class_scope is not None:
+                hooks = self.model_hooks.setdefault(frame.class_scope, {})
+                for value in values:
+                    if value[0] == "f":
+                        hooks[(value[1], value[2])] = decoration.label
+            return values
         if decoration.where is not None:
             label = _label(decoration.label, name, node)
             self.register(frame, site, label)
@@ -233,6 +243,8 @@ class Interpreter(Narrowing):
                     function = self.world.function((value[1], value[2]))
                     value = ("b", value, ("o", value[1], function.owner, 0))
                 self.run_value(value, decoration.where, site, frame, [], {}, label)
+                if decoration.label == "route":
+                    self.serve_models(value, node, site, frame)
         becomes = decoration.becomes
         if becomes == "offloaded":
             return tuple(("off", value, "pool") for value in values)
@@ -243,6 +255,54 @@ class Interpreter(Narrowing):
         if becomes == "cached":
             return tuple(("once", value) for value in values)
         return values
+
+    def serve_models(self, value: Value, node: Node, site: int, frame: Frame) -> None:
+        """The validators and serializers that FastAPI runs for a route: on the loop, also for plain `def` routes;
+        only the validation of a plain route's answer happens in its worker thread."""
+        function_value = value[1] if value[0] == "b" else value
+        if function_value[0] != "f":
+            return
+        ref = (function_value[1], function_value[2])
+        function = self.world.function(ref)
+        scope = self.frame_of_definition(ref)
+        for param in function.params:
+            if param.annotation is not None:
+                self._run_hooks(self.annotated(ref, param), "validator", LOOP, site, frame, set())
+        answer = self.annotation(function.returns, scope)
+        if node is not None and node[0] == "c":
+            declared = next((value for key, value in node[4] if key == "response_model"), None)
+            answer = self.annotation(declared, frame) or answer
+        self._run_hooks(answer, "serializer", LOOP, site, frame, set())
+        self._run_hooks(answer, "validator", LOOP if function.is_async else POOL, site, frame, set())
+
+    def _run_hooks(
+        self, values: Values, label: str, kind: str, site: int, frame: Frame, seen: set[tuple[str, int]]
+    ) -> None:
+        """The hooks of models, and of the models in their fields."""
+        for value in values:
+            if value[0] in ("l", "t", "d"):
+                self._run_hooks(elements((value,)), label, kind, site, frame, seen)
+                continue
+            ref = (value[1], value[2]) if value[0] == "o" else None
+            if ref is None or ref in seen:
+                continue
+            seen.add(ref)
+            for above in self.order(ref):
+                if isinstance(above, str):
+                    continue
+                self.define_hooks(above)
+                for hook, what in self.model_hooks.get(above, {}).items():
+                    if what == label:
+                        target: Value = ("f", hook[0], hook[1], -1)
+                        self.call_function(site, target, ("o", ref[0], ref[1], 0), [], {}, frame, 0, kind)
+                bindings = self.world.class_bindings(above)
+                for name, rows in bindings.items():
+                    if rows[0][0] == "ann":
+                        self._run_hooks(self.class_level(above, name, frame), label, kind, site, frame, seen)
+
+    def define_hooks(self, ref: ClassRef) -> None:
+        """Make sure that the module of a class has been run, so that its hooks are known."""
+        self.run(self.module_variant(ref[0]))
 
     # Statements
 
@@ -535,13 +595,36 @@ class Interpreter(Narrowing):
     def _with(self, statement: Any, frame: Frame) -> bool:
         _, items, body, is_async, *_ = statement
         suppresses = False
+        held = frame.locks
         for site, expression, target in items:
             values = self.evaluate(expression, frame)
             suppresses = suppresses or any(v[0] == "i" and v[1] == "contextlib.suppress" for v in values)
+            lock = None if is_async else self.lock_at(expression, values, frame)
+            self.entering = lock
             bound = self.enter(values, site, frame, is_async)
+            self.entering = None
+            if lock is not None:
+                frame.locks = (*frame.locks, lock)
             if target is not None:
                 self.assign(target, bound, frame)
-        return self.block(body, frame) or suppresses
+        alive = self.block(body, frame)
+        frame.locks = held
+        return alive or suppresses
+
+    def lock_at(self, node: Node, values: Values, frame: Frame) -> Any:
+        """Which lock an expression means: a module's name, or an attribute of a class; None if it is no thread's lock."""
+        if node is None or not any(value[0] == "i" and value[1] in _LOCKS for value in values):
+            return None
+        if node[0] == "n":
+            home = self._home_of_global(node[1], frame) if node[1] not in frame.env else None
+            return ("lock", *home[1:]) if home is not None else None
+        if node[0] == "a":
+            for base in self.evaluate(node[2], frame):
+                if base[0] in ("o", "c"):
+                    return ("lock", base[1], base[2], node[3])
+                if base[0] == "m":
+                    return ("lock", base[1], node[3])
+        return None
 
     def _try(self, statement: Any, frame: Frame) -> bool:
         _, body, handlers, orelse, final, *_ = statement

@@ -10,7 +10,7 @@ of discovery (sets would make the output depend on the hash seed). The empty tup
     ("c", module, index, env)           a class of the project
     ("o", module, index, exact)         an instance of it; exact: made by its constructor, no subclass
     ("i", type, path, opened)           an instance of a catalogue type, then attributes and calls on it, joined by dots;
-                                        opened: made by a call that was itself reported as file access
+                                        opened: made by a call that blocked (files), or a handler that will (logging)
     ("b", function, receiver, flags)    a bound method; flags: MAYBE where it is one of several overrides
     ("bm", value, name)                 a method of a built-in value
     ("dep", callables, site, module)    Depends(callable)

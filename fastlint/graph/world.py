@@ -37,7 +37,7 @@ class World:
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.modules: dict[str, Module] = {}
-        self.aliases: dict[str, str] = {}
+        self.aliases: dict[str, list[str]] = {}
         self.packages: set[str] = set()
         self.mentions: dict[str, list[FunctionRef]] = {}
         self.writers: dict[str, list[FunctionRef]] = {}
@@ -55,8 +55,7 @@ class World:
         name = module.name
         self.modules[name] = module
         for alias in aliases:
-            if alias not in self.modules:
-                self.aliases.setdefault(alias, name)
+            self.aliases.setdefault(alias, []).append(name)
         for dotted in (name, *aliases):
             while dotted:
                 self.packages.add(dotted)
@@ -74,13 +73,18 @@ class World:
             for method in cls.methods:
                 self.methods_named.setdefault(method, []).append((name, cls.index))
 
-    def module(self, dotted: str) -> Module | None:
-        """The module of the project with this dotted name, or None."""
+    def module(self, dotted: str, importer: Module | None = None) -> Module | None:
+        """The module of the project with this dotted name, or None; of several the one nearest to its importer."""
         found = self.modules.get(dotted)
-        if found is None:
-            alias = self.aliases.get(dotted)
-            found = self.modules.get(alias) if alias is not None else None
-        return found
+        others = self.aliases.get(dotted)
+        if not others:
+            return found
+        candidates = [self.modules[name] for name in others]
+        if found is not None:
+            candidates.insert(0, found)
+        if importer is None or len(candidates) == 1:
+            return candidates[0]
+        return max(candidates, key=lambda candidate: _shared_folders(candidate.path, importer.path))
 
     def is_ours(self, dotted: str) -> bool:
         """Whether a dotted name is a module or a package folder of the project."""
@@ -172,6 +176,16 @@ class World:
     def dotted_name(self, ref: FunctionRef) -> str:
         """The dotted name of a function, module included."""
         return f"{ref[0]}.{self.function(ref).qualname}" if ref[1] >= 0 else ref[0]
+
+
+def _shared_folders(one: str, other: str) -> int:
+    """How many leading folders two paths have in common."""
+    count = 0
+    for left, right in zip(one.split("/")[:-1], other.split("/")[:-1], strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
 
 
 def _merge(rows: list[list[ClassRef | str]]) -> list[ClassRef | str]:

@@ -18,6 +18,3 @@ def main() -> None:
         answer = to_json(result)
     sys.stdout.write(json.dumps(answer))
 
-
-if __name__ == "__main__":
-    main()

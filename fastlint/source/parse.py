@@ -6,10 +6,13 @@ that look as if they could (see `_suspicious`) are parsed in a child process tha
 
 from __future__ import annotations
 
+import ast
 import json
+import os
 import re
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 
 from fastlint.source.facts import Class, Function, ModuleFacts, Param
@@ -18,6 +21,7 @@ _NESTING_LIMIT = 100  # CPython itself refuses 200 nested brackets
 _LARGE = 1_000_000
 _LONG_LINE = 20_000
 _CHILD_SECONDS = 60
+_CHILD = "import sys; sys.path[:] = sys.argv[1:]; from fastlint.source.child import main; main()"
 _BRACKETS = b"()[]{}"
 _NOT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _WORDS = re.compile(rb"\b(?:lambda|not|and|or|elif|else)\b")
@@ -51,7 +55,7 @@ def parse_here(source: bytes) -> ModuleFacts | Unreadable:
     try:
         return extract(libcst.parse_module(source))
     except libcst.ParserSyntaxError as error:
-        return Unreadable(f"syntax error: {_first_sentence(error.message)}", max(error.raw_line, 1), error.raw_column + 1)
+        return _syntax_error(source, error.message)
     except UnicodeDecodeError as error:
         line = source[: error.start].count(b"\n") + 1
         return Unreadable(f"not valid {error.encoding}: {error.reason}", line)
@@ -61,6 +65,26 @@ def parse_here(source: bytes) -> ModuleFacts | Unreadable:
         return Unreadable(_first_sentence(str(error)))
     except Exception as error:  # the native parser may raise anything on hostile input: the run goes on
         return Unreadable(f"cannot be parsed ({type(error).__name__})")
+
+
+def _syntax_error(source: bytes, message: str) -> Unreadable:
+    """Place and words of a syntax error: CPython's own where it agrees that there is one, else what LibCST says.
+
+    LibCST's `raw_line` is often one too high, and 1 for every error of its tokenizer; the place in its message is right.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(source)
+    except SyntaxError as error:
+        if error.lineno:
+            return Unreadable(f"syntax error: {error.msg}", error.lineno, error.offset or 1)
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    match = re.search(r"error at (\d+):(\d+): (.*)", message, re.DOTALL)
+    if match is None:
+        return Unreadable(f"syntax error: {_first_sentence(message)}")
+    return Unreadable(f"syntax error: {_first_sentence(match[3])}", int(match[1]), int(match[2]) + 1)
 
 
 def _first_sentence(text: str) -> str:
@@ -85,7 +109,9 @@ def _suspicious(source: bytes) -> bool:
 
 
 def _parse_in_child(source: bytes) -> ModuleFacts | Unreadable:
-    command = [sys.executable, "-m", "fastlint.source.child"]
+    # Not `-m`: that would put the working directory, the linted project, first on the child's path
+    paths = [path for path in sys.path if path and os.path.abspath(path) != os.getcwd()]
+    command = [sys.executable, "-c", _CHILD, *paths, os.path.dirname(os.path.dirname(os.path.dirname(__file__)))]
     try:
         done = subprocess.run(command, input=source, capture_output=True, timeout=_CHILD_SECONDS, check=False)
     except subprocess.TimeoutExpired:
