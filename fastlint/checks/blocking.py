@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from fastlint.finding import Confidence, Finding, Step
+from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.state import MAYBE, OFF_LOOP, ONCE, Edge, Event
 from fastlint.graph.world import FunctionRef
@@ -111,17 +111,19 @@ def _loop_call(project: Project, culprit: _Culprit) -> tuple[State, int]:
 
 def _finding(project: Project, members: list[tuple[_Culprit, tuple[State, int]]]) -> Finding:
     graph = project.graph
-    members.sort(key=lambda member: (_rank(project, member[0].state, member[0].flags), member[0].event.site))
+    members.sort(
+        key=lambda member: (
+            _rank(project, member[0].state, member[0].flags)[:2],
+            -_severity(project, member[0].event),  # the worst of several gives the finding its name
+            _rank(project, member[0].state, member[0].flags),
+            member[0].event.site,
+        )
+    )
     culprit, (caller, site) = members[0]
     event = culprit.event
     variant = graph.variants[caller[0]]
-    rule = project.rules[event.rule]
     arrival = graph.contexts.arrivals[culprit.state]
-    severity = event.spec.severity if event.spec.severity is not None and event.lock is None else rule.severity
-    for member, _ in members[1:]:
-        other = member.event.spec.severity
-        if other is not None and _comparable(project, culprit, member):
-            severity = max(severity, other)
+    severity = _severity(project, event)
     notes: list[str] = []
     if event.spec.note:
         notes.append(event.spec.note)
@@ -156,12 +158,11 @@ def _finding(project: Project, members: list[tuple[_Culprit, tuple[State, int]]]
     )
 
 
-def _comparable(project: Project, culprit: _Culprit, other: _Culprit) -> bool:
-    """Whether another culprit behind the same call runs under the same circumstances."""
-    arrivals = project.graph.contexts.arrivals
-    return (culprit.flags | arrivals[culprit.state].flags) & ONCE == (
-        other.flags | arrivals[other.state].flags
-    ) & ONCE and culprit.state[1] is other.state[1]
+def _severity(project: Project, event: Event) -> Severity:
+    """How bad a call is by itself: what the catalogue says of it, else the rule. A contended lock is as bad as any."""
+    if event.spec.severity is not None and event.lock is None:
+        return event.spec.severity
+    return project.rules[event.rule].severity
 
 
 def shown(name: str) -> str:

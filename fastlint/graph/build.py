@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from fastlint.graph.contexts import Context, Contexts, entry_edges, unreached_cost
 from fastlint.graph.state import CALL, LOOP, Edge, Event, Variant
-from fastlint.graph.statements import Interpreter
+from fastlint.graph.statements import SERVER_SCRIPT, Interpreter
 from fastlint.graph.world import FunctionRef, Module, World
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.source.facts import Function
@@ -179,7 +179,9 @@ def _contexts(interpreter: Interpreter, served: list[Module]) -> Contexts:
     names = {module.name for module in served}
     for variant in interpreter.variants:
         if variant.function[1] < 0 and variant.function[0] in names:
-            context = Context.ELSEWHERE if variant.env == -2 else Context.IMPORT
+            # What a script schedules before it starts the server itself runs on the server's loop
+            script = variant.env == -2 and variant.labels.get(-1) != SERVER_SCRIPT
+            context = Context.ELSEWHERE if script else Context.IMPORT
             contexts.root(variant.number, context, "", cost=1)
     for variant, edge, flags, label, context in entry_edges(interpreter.variants):
         if variant.env != -2:

@@ -55,7 +55,9 @@ _PASSING = frozenset(
     {"", "background task", "streaming response", "task", "thread", "executor", "process", "loop callback", "callback"}
 )
 _MOST_VARIANTS = 12
+_MOST_OF_HIGHER_ORDER = 400
 _DEPENDS = frozenset({"fastapi.Depends", "fastapi.Security"})
+_FILE_RULES = frozenset({"FL105", "FL113", "FL114"})
 _LOG_HANDLER = "FL116"  # blocks when somebody logs, not when it is made
 _OPENERS = frozenset({"FL105"})
 # What `AsyncSession.run_sync` hands over: synchronous to look at, but it waits by switching back to the loop
@@ -249,7 +251,9 @@ class Calls(Members):
         if receiver is not None and receiver[0] == "o":
             exact = receiver[3] and bool(self.world.subclasses((receiver[1], receiver[2]), self.bases))
             receiver = ("o", receiver[1], receiver[2], 1 if exact else 0)
-        if len(self.of_function.get(ref, ())) >= _MOST_VARIANTS:
+        # What is called with functions (decorators, runners) is mixed up when its callers share a variant
+        higher_order = any(value[0] in ("f", "b", "once", "mgr") for kept in interesting.values() for value in kept)
+        if len(self.of_function.get(ref, ())) >= (_MOST_OF_HIGHER_ORDER if higher_order else _MOST_VARIANTS):
             interesting = {}
             if receiver is not None and receiver[0] == "o" and function.owner >= 0:
                 receiver = ("o", ref[0], function.owner, 0)
@@ -561,7 +565,7 @@ class Calls(Members):
         if asked.endswith(("enter_context", "enter_async_context")):
             return self.enter(args[0] if args else UNKNOWN, site, frame, "async" in asked)
         if spec is not None:
-            free = opened and spec.rule in _OPENERS
+            free = opened and spec.rule in _FILE_RULES
             result = self._apply(
                 site,
                 Spec(returns=spec.returns, runs=spec.runs, library=spec.library) if free else spec,
@@ -579,7 +583,7 @@ class Calls(Members):
         returned = self.catalogue.returned(type_name, asked)
         if returned is not None:
             made = self.typed(returned, receiver, args, keywords, result, frame)
-            return _opened(made) if spec is not None and spec.rule in _OPENERS else made
+            return _opened(made) if (spec is not None and spec.rule in _OPENERS) or kind in (POOL, PROCESS) else made
         if maker is not None:
             return (("i", maker, "", 0),)
         if self.catalogue.is_asynchronous(type_name):
@@ -641,14 +645,16 @@ class Calls(Members):
             if run.keeps_loop_bridge:
                 rest = [(_BRIDGED,), *rest]
             for value in values:
+                # `partial(context.run, f)` handed to a thread: "here" is that thread
+                where = "pool" if run.where == "here" and kind in (POOL, PROCESS) else run.where
                 if run.method:
                     for bound in self.attribute((value,), run.method, frame, site) if value[0] == "o" else ():
-                        self.run_value(bound, run.where, site, frame, rest, named, run.label)
+                        self.run_value(bound, where, site, frame, rest, named, run.label)
                 else:
-                    result = union(result, self.run_value(value, run.where, site, frame, rest, named, run.label))
+                    result = union(result, self.run_value(value, where, site, frame, rest, named, run.label))
         if spec.returns is not None:
             made = self.typed(spec.returns, receiver, args, keywords, self.settled(result), frame)
-            return _opened(made) if spec.rule in _OPENERS else made
+            return _opened(made) if spec.rule in _OPENERS or kind in (POOL, PROCESS) else made
         return UNKNOWN
 
     def _waits_for_ever(self, spec: Spec, name: str, args: list[Values], keywords: Keywords) -> bool:
@@ -673,9 +679,11 @@ class Calls(Members):
         return all(self._holds(condition, args, keywords) for condition in spec.only)
 
     def _holds(self, condition: Condition, args: list[Values], keywords: Keywords) -> bool:
+        given = argument(condition.argument, args, keywords)
+        if condition.operator == "has":
+            return ("x", condition.value) in given
         if condition.operator != "asynchronous":
             return holds(condition, args, keywords)
-        given = argument(condition.argument, args, keywords)
         return any(value[0] == "i" and self.catalogue.is_asynchronous(value[1]) for value in given)
 
     def _in_memory(self, spec: Spec, args: list[Values]) -> bool:

@@ -243,6 +243,8 @@ class Expressions(Calls):
         if node[2] == "or" and any(value[0] in ("c", "ty") or _is_class(value) for value in (*left, *right)):
             return (("ty", union(self.instances(left, frame), self.instances(right, frame)), UNKNOWN),)
         out: Values = UNKNOWN
+        if node[2] == "or" and any(value[0] == "x" for value in (*left, *right)):  # flags of a library
+            return union(left, right)
         special = _BINARY.get(node[2])
         for value in left:
             if value[0] in ("l", "t", "d"):
@@ -618,7 +620,8 @@ def _is_mapping(base: Value) -> bool:
 
 
 def _is_class(value: Value) -> bool:
-    return value[0] == "x" and (value[1].rpartition(".")[2][:1].isupper() or value[1].startswith("builtins."))
+    last = value[1].rpartition(".")[2] if value[0] == "x" else ""
+    return last[:1].isupper() and not last.isupper() or value[0] == "x" and value[1].startswith("builtins.")
 
 
 _HANDLERS: dict[str, Callable[[Any, Node, Frame], Values]] = {

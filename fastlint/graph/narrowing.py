@@ -222,18 +222,19 @@ def _calls_in(block: Block) -> list[Node]:
     out: list[Node] = []
     for statement in block:
         if statement[0] in ("e", "ret"):
-            _collect(statement[1], out)
+            collect_calls(statement[1], out)
         elif statement[0] == "=":
-            _collect(statement[2], out)
+            collect_calls(statement[2], out)
         elif statement[0] == ":":
-            _collect(statement[3], out)
+            collect_calls(statement[3], out)
     return out
 
 
-def _collect(node: Node, out: list[Node]) -> None:
+def collect_calls(node: Node, out: list[Node]) -> None:
+    """Every call inside a node or block, outermost first."""
     if isinstance(node, (list, tuple)) and node:
         if node[0] == "c":
             out.append(node)
-        for part in node[1:]:
+        for part in node:
             if isinstance(part, (list, tuple)):
-                _collect(part, out)
+                collect_calls(part, out)

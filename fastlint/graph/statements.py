@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastlint.graph.expressions import site_of
-from fastlint.graph.narrowing import Narrowing
+from fastlint.graph.narrowing import Narrowing, collect_calls
 from fastlint.graph.state import CALL, LOOP, OFF_LOOP, ONCE, POOL, Frame, Variant
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, only_constant, shallow, union
 from fastlint.graph.world import ClassRef, FunctionRef
@@ -15,6 +15,9 @@ from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
 _MOST_RUNS = 6
+SERVER_SCRIPT = "starts the server"
+_SERVES = frozenset({"run", "serve", "Server", "Config"})
+_SERVERS = frozenset({"uvicorn", "hypercorn", "granian", "gunicorn"})
 _LOCKS = frozenset({"threading.Lock", "threading.RLock", "threading.Condition"})
 _PLATFORM = frozenset({"sys.platform", "os.name", "platform.system"})
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
@@ -531,6 +534,13 @@ class Interpreter(Narrowing):
         script.labels.setdefault(-1, "__main__")
         inner = Frame(script, frame.module, dict(frame.env), quiet=frame.quiet)
         self.block(body, inner)
+        calls: list[Node] = []
+        collect_calls(body, calls)
+        for call in calls:
+            if call[2] is not None and call[2][0] in ("n", "a") and call[2][-1] in _SERVES:
+                for value in self.evaluate(call[2], Frame(script, frame.module, dict(inner.env), quiet=True)):
+                    if value[0] == "x" and value[1].partition(".")[0] in _SERVERS:
+                        script.labels[-1] = SERVER_SCRIPT
 
     def _after_if(self, statement: Any, rest: Block, frame: Frame) -> int:
         """What holds for the statements after an `if` whose body never falls through."""

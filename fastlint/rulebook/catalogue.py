@@ -29,8 +29,8 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A question about the arguments of a call: `operator` is "=", "missing", "given" or
-    "asynchronous"."""
+    """A question about the arguments of a call: `operator` is "=", "missing", "given", "has"
+    or "asynchronous"."""
 
     argument: Argument
     operator: str
@@ -286,6 +286,9 @@ def parse_condition(text: str) -> Condition:
     for word in ("missing", "given", "asynchronous"):
         if text.endswith(" " + word):
             return Condition(parse_argument(text[: -len(word)]), word)
+    wanted, has, name = text.partition(" has ")
+    if has:
+        return Condition(parse_argument(wanted), "has", name.strip())
     argument, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"no condition: {text!r}")
