@@ -114,6 +114,9 @@ def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
     if entry_points:
         _declare(interpreter, served, entry_points)
     interpreter.settle()
+    for variant in interpreter.variants:
+        for site, label in variant.labels.items():
+            variant.labels[site] = interpreter.full_label(label)
     contexts = _contexts(interpreter, served)
     unresolved: set[tuple[FunctionRef, int]] = set()
     for variant in interpreter.variants:

@@ -515,7 +515,7 @@ class Calls(Members):
         if order:
             return (("i", order[0].name, "", opened),)
         if name.rpartition(".")[2][:1].isupper():
-            return (("i", name, "", 0),)
+            return (("i", name, "", opened),)
         if spec is None and not dotted.startswith("builtins."):
             frame.variant.unresolved.discard(site)
         return UNKNOWN

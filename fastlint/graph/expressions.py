@@ -97,6 +97,10 @@ class Expressions(Calls):
                 variant.unresolved.add(site)
             return UNKNOWN
         variant.unresolved.discard(site)
+        if name == "include_router" and arg_nodes and callee_node[0] == "a" and not frame.quiet:
+            included, includer = self.router_at(arg_nodes[0], frame), self.router_at(callee_node[2], frame)
+            if included is not None:
+                self.included.setdefault(included, (_text(keywords.get("prefix", UNKNOWN)), includer))
         if name in _FINISHERS:
             self.finish(arg_nodes, frame)
         out: Values = UNKNOWN
@@ -105,6 +109,27 @@ class Expressions(Calls):
                 continue
             out = union(out, self.call(site, callee, args, keywords, frame, 0, awaited))
         return out
+
+    def router_at(self, node: Node, frame: Frame) -> Any:
+        """The key of a router that is a module's name (`router`, `users.router`); remembers its own prefix."""
+        key: Any = None
+        if node is not None and node[0] == "n" and (frame.variant.function[1] < 0 or node[1] not in frame.env):
+            key = self._home_of_global(node[1], frame)
+        elif node is not None and node[0] == "a":
+            for value in self.evaluate(node[2], frame):
+                if value[0] == "m":
+                    key = ("items", value[1], node[3])
+        if key is not None and key not in self.prefixes:
+            module = self.world.modules.get(key[1])
+            for binding in module.bindings.get(key[2], ()) if module is not None else ():
+                if binding[0] == "imp" and binding[3] is not None:
+                    return self._home_of_global(key[2], self.module_frame(key[1]))
+                if binding[0] in ("expr", "ann"):
+                    made = binding[1] if binding[0] == "expr" else binding[2]
+                    if made is not None and made[0] == "c":
+                        given = next((value for name, value in made[4] if name == "prefix"), None)
+                        self.prefixes[key] = _text(self.evaluate(given, self.module_frame(key[1])))
+        return key
 
     def _argument(self, node: Node, frame: Frame, awaited: bool) -> Values:
         if awaited and node is not None:
@@ -612,6 +637,12 @@ def site_of(node: Node) -> int:
     if node[0] == "bool":
         return next((site for site in map(site_of, node[2]) if site >= 0), -1)
     return -1
+
+
+def _text(values: Values) -> str:
+    """The string that this certainly is, else nothing."""
+    text = only_constant(values)
+    return text if isinstance(text, str) else ""
 
 
 def _is_mapping(base: Value) -> bool:

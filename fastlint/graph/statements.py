@@ -18,6 +18,7 @@ _MOST_RUNS = 6
 SERVER_SCRIPT = "starts the server"
 _SERVES = frozenset({"run", "serve", "Server", "Config"})
 _SERVERS = frozenset({"uvicorn", "hypercorn", "granian", "gunicorn"})
+_FILLERS = frozenset({"append", "extend", "update", "add", "insert", "setdefault"})
 _LOCKS = frozenset({"threading.Lock", "threading.RLock", "threading.Condition"})
 _PLATFORM = frozenset({"sys.platform", "os.name", "platform.system"})
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
@@ -239,7 +240,7 @@ class Interpreter(Narrowing):
                         hooks[(value[1], value[2])] = decoration.label
             return values
         if decoration.where is not None:
-            label = _label(decoration.label, name, node)
+            label = _label(decoration.label, name, node, self._router_of(node, frame))
             self.register(frame, site, label)
             for value in values:
                 if value[0] == "f" and self.world.function((value[1], value[2])).owner >= 0:
@@ -258,6 +259,27 @@ class Interpreter(Narrowing):
         if becomes == "cached":
             return tuple(("once", value) for value in values)
         return values
+
+    def _router_of(self, node: Node, frame: Frame) -> Any:
+        """Which router a route's decorator belongs to, where that is a module's name."""
+        if node[0] != "c" or node[2] is None or node[2][0] != "a":
+            return None
+        return self.router_at(node[2][2], frame)
+
+    def full_label(self, label: str) -> str:
+        """A label with the prefixes of its router and of those that include it."""
+        if "\0" not in label:
+            return label
+        verb, _, rest = label.partition(" ")
+        parts = rest.split("\0")
+        path, router = parts[-1], ("items", parts[1], parts[2])
+        for _ in range(6):
+            path = self.prefixes.get(router, "") + path
+            if router not in self.included:
+                break
+            prefix, router = self.included[router]
+            path = prefix + path
+        return f"{verb} {path}"
 
     def serve_models(self, value: Value, node: Node, site: int, frame: Frame) -> None:
         """The validators and serializers that FastAPI runs for a route: on the loop, also for plain `def` routes;
@@ -775,6 +797,8 @@ def _guards(test: Node, absent: bool) -> Node:
         asks_absent = test[3][0][0] in ("is", "eq")
         return _place(test[2]) if asks_absent == absent else None
     if not absent:
+        if test[0] == "c" and test[2] == ["n", "hasattr"] and len(test[3]) == 2 and test[3][1] and test[3][1][0] == "k":
+            return ["a", -1, test[3][0], test[3][1][1]]
         return _place(test)
     return None
 
@@ -785,10 +809,13 @@ def _place(node: Node) -> Node:
 
 def _assigns(block: Block, place: Node, frame: Frame) -> bool:
     """Whether a block assigns a place that outlives the call: a declared global, or an attribute."""
-    if place[0] == "n" and place[1] not in frame.declared:
-        return False
+    outlives = place[0] != "n" or place[1] in frame.declared
     for statement in block:
         tag = statement[0]
+        if _fills(statement, place) and (outlives or place[1] not in frame.env):
+            return True
+        if not outlives:
+            continue
         if tag == "=" and any(_same(target, place) for target in statement[1]):
             return True
         if tag == ":" and _same(statement[1], place):
@@ -800,6 +827,16 @@ def _assigns(block: Block, place: Node, frame: Frame) -> bool:
         if tag == "try" and (_assigns(statement[1], place, frame) or _assigns(statement[3], place, frame)):
             return True
     return False
+
+
+def _fills(statement: Any, place: Node) -> bool:
+    """Whether a statement puts something into the container at a place (`x.extend(…)`, `x[k] = v`)."""
+    if statement[0] == "e" and statement[1][0] == "c":
+        callee = statement[1][2]
+        return callee is not None and callee[0] == "a" and callee[3] in _FILLERS and _same(callee[2], place)
+    return statement[0] == "=" and any(
+        target is not None and target[0] == "s" and _same(target[2], place) for target in statement[1]
+    )
 
 
 def _same(left: Node, right: Node) -> bool:
@@ -824,7 +861,7 @@ def _route_by_shape(node: Node) -> str | None:
     return None
 
 
-def _label(label: str, name: str, node: Node) -> str:
+def _label(label: str, name: str, node: Node, router: Any) -> str:
     """What users call an entry point: "GET /items", "websocket /feed", or the catalogue's label."""
     if node[0] != "c":
         return label
@@ -832,7 +869,8 @@ def _label(label: str, name: str, node: Node) -> str:
     path = first[1] if first is not None and first[0] == "k" and isinstance(first[1], str) else ""
     if label in ("route", "websocket"):
         verb = name.upper() if name in _VERBS else label
-        return f"{verb} {path}".strip()
+        where = f"\0{router[1]}\0{router[2]}\0" if router is not None else ""  # prefixes are known later
+        return f"{verb} {where}{path}".strip()
     return label
 
 
