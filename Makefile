@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint compare clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -22,6 +22,10 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/fastlint check .
 
+# By hand only: see bench/README.md. Needs FASTLINT_CORPUS, or --corpus in COMPARE.
+compare: $(VENV)/installed
+	$(BIN)/python bench/compare.py --cache .bench $(COMPARE)
+
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "fastlint needs Python 3.10 or later: none found on PATH (set PYTHON=...)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -35,4 +39,4 @@ $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml
 	@touch $(VENV)/installed $@
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bench build dist .mypy_cache .pytest_cache .ruff_cache
