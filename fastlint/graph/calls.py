@@ -31,6 +31,7 @@ from fastlint.graph.values import (
     elements,
     only_constant,
     shallow,
+    substitute,
     union,
     without_none,
 )
@@ -114,7 +115,10 @@ class Calls(Members):
         if tag == "bm":
             return self.builtin_method(site, callee, args, keywords, frame)
         if tag == "ty":
-            return callee[1]
+            for value in callee[1]:
+                if value[0] == "o":
+                    self.instantiate(site, ("c", value[1], value[2], -1), args, keywords, frame, flags, kind)
+            return tuple(callee[1])
         return UNKNOWN
 
     # Functions of the project
@@ -135,7 +139,8 @@ class Calls(Members):
             flags |= callee[3]
         tag = inner[0]
         if tag == "f":
-            return self.call_function(site, inner, receiver, args, keywords, frame, flags, kind)
+            result = self.call_function(site, inner, receiver, args, keywords, frame, flags, kind)
+            return substitute(result, receiver[4]) if receiver[0] == "o" and len(receiver) > 4 else result
         if tag == "once":
             return self._call_bound(
                 site, ("b", inner[1], receiver), args, keywords, frame, flags | ONCE, awaited, kind
@@ -494,7 +499,9 @@ class Calls(Members):
             bounds = keywords.get("bound", UNKNOWN)
             for extra in args[1:]:
                 bounds = union(bounds, extra)
-            return (("ty", self.instances(bounds, frame), UNKNOWN),)
+            name = only_constant(args[0]) if args else ...
+            unbound: Values = (("tv", name),) if isinstance(name, str) else UNKNOWN
+            return (("ty", self.instances(bounds, frame) or unbound, UNKNOWN),)
         if dotted in ("asyncio.gather", "asyncio.tasks.gather"):
             parts = tuple(shallow(self.settled(values)) for values in args)
             return (("co", (("t", parts),), ()),)

@@ -92,7 +92,7 @@ class Expressions(Calls):
         if name in _MUTATORS or name in _BULK_MUTATORS:
             self._mutate(callee_node, name, args, keywords, frame)
         variant = frame.variant
-        if not callees:
+        if not any(callee[0] != "tv" for callee in callees):
             if not frame.quiet and callee_node is not None:
                 variant.unresolved.add(site)
             return UNKNOWN

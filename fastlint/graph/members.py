@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastlint.graph.names import _FEW, Names
 from fastlint.graph.state import IMPLICIT, MAYBE, ONCE, Frame, is_trivial
-from fastlint.graph.values import UNKNOWN, Value, Values, union
+from fastlint.graph.values import UNKNOWN, Value, Values, substitute, union
 from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.source.facts import Function, Node
 
@@ -171,6 +171,10 @@ class Members(Names):
 
     def instance_attribute(self, value: Value, name: str, frame: Frame, site: int) -> Values:
         """An attribute of an instance of a project class: a bound method, a property's value, what was assigned."""
+        found = self._instance_attribute(value, name, frame, site)
+        return substitute(found, value[4]) if len(value) > 4 else found
+
+    def _instance_attribute(self, value: Value, name: str, frame: Frame, site: int) -> Values:
         ref: ClassRef = (value[1], value[2])
         order = self.order(ref)
         declared: Values = UNKNOWN

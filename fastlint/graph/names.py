@@ -301,7 +301,11 @@ class Names(State):
         arguments = index[1] if index is not None and index[0] == "t" else [index]
         for base in bases:
             if base[0] == "c":  # a generic class of the project
-                return (base,)
+                names = self.type_variables((base[1], base[2]))
+                if not names:
+                    return (base,)
+                given = [shallow(self.annotation(node, frame)) for node in arguments]
+                return (("ty", (("o", base[1], base[2], 0, tuple(zip(names, given, strict=False))),), UNKNOWN),)
             if base[0] != "x":
                 continue
             dotted = base[1]
@@ -312,6 +316,21 @@ class Names(State):
                     return found
             return (base,)
         return UNKNOWN
+
+    def type_variables(self, ref: ClassRef) -> list[str]:
+        """The names of the type variables that a generic class is subscripted with."""
+        out: list[str] = []
+        for node in self.world.class_(ref).bases:
+            if node is not None and node[0] == "s" and node[3] is not None:
+                names = [part[1] for part in (node[3][1] if node[3][0] == "t" else [node[3]]) if part and part[0] == "n"]
+                if node[2] is not None and node[2][-1] in ("Generic", "Protocol"):
+                    return names
+                out.extend(name for name in names if name not in out and self._is_variable(name, ref[0]))
+        return out
+
+    def _is_variable(self, name: str, module: str) -> bool:
+        values = self.global_value(module, name, None) or UNKNOWN
+        return any(value[0] == "ty" and value[1] == (("tv", name),) for value in values)
 
     def _typing(self, name: str, arguments: list[Node], frame: Frame) -> Values | None:
         first = arguments[0] if arguments else None

@@ -8,7 +8,9 @@ of discovery (sets would make the output depend on the hash seed). The empty tup
     ("x", dotted)                       something outside the project: module, function or class, by its usual name
     ("f", module, index, env)           a function or lambda of the project; env: the id of the enclosing variant, or -1
     ("c", module, index, env)           a class of the project
-    ("o", module, index, exact)         an instance of it; exact: made by its constructor, no subclass
+    ("o", module, index, exact)         an instance of it; exact: made by its constructor, no subclass; a generic one
+                                        has a fifth element: ((type variable, values), …)
+    ("tv", name)                        an instance of a type variable without a bound
     ("i", type, path, opened)           an instance of a catalogue type, then attributes and calls on it, joined by dots;
                                         opened: made by a call that blocked (files), or a handler that will (logging)
     ("b", function, receiver, flags)    a bound method; flags: MAYBE where it is one of several overrides
@@ -96,6 +98,24 @@ def depth(values: Values) -> int:
 def shallow(values: Values) -> Values:
     """The values, or nothing where they are nested so deeply that they could grow without end."""
     return values if depth(values) <= _DEEPEST else tuple(value for value in values if depth((value,)) <= _DEEPEST)
+
+
+def substitute(values: Values, arguments: tuple[tuple[str, Values], ...]) -> Values:
+    """The values with type variables replaced by what a generic instance was declared with."""
+    if not any(value[0] in ("tv", "l", "t", "co", "d") for value in values):
+        return values
+    out: Values = UNKNOWN
+    for value in values:
+        kind = value[0]
+        if kind == "tv":
+            out = union(out, next((given for name, given in arguments if name == value[1]), UNKNOWN))
+        elif kind in ("l", "co"):
+            out = union(out, ((kind, substitute(value[1], arguments), *value[2:]),))
+        elif kind == "t":
+            out = union(out, (("t", tuple(substitute(part, arguments) for part in value[1])),))
+        else:
+            out = union(out, (value,))
+    return out
 
 
 def collection(values: Values) -> Value:
