@@ -222,7 +222,7 @@ def _reach(project: Project, caller: State) -> list[str]:
     notes: list[str] = []
     if len(labels) > 1:
         notes.append(f"reached from {len(labels)} entry points: {', '.join(labels[:3])}{' …' if len(labels) > 3 else ''}")
-    urgent = next((label for label in labels if _FIRST_TO_FAIL.search(label)), None)
+    urgent = next((label for label in labels if "{" not in label and _FIRST_TO_FAIL.search(label)), None)
     if urgent is not None:
         notes.append(f"{urgent} is a health or authentication route: it takes the service down first")
     return notes

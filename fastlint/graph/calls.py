@@ -938,6 +938,8 @@ def holds(condition: Condition, args: list[Values], keywords: Keywords) -> bool:
     constant = only_constant(values)
     if constant is ...:
         return False
+    if condition.operator == "<":
+        return isinstance(constant, (int, float)) and not isinstance(constant, bool) and constant < condition.value
     same_kind = isinstance(constant, bool) == isinstance(condition.value, bool)
     return bool(constant == condition.value) and (same_kind or condition.value is None)
 

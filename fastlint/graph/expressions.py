@@ -27,6 +27,7 @@ _BINARY = {
 _UNARY = {"-": "__neg__", "+": "__pos__", "~": "__invert__"}
 _COMPARE = {"eq": "__eq__", "ne": "__ne__", "lt": "__lt__", "gt": "__gt__", "le": "__le__", "ge": "__ge__"}
 # Calls whose arguments are awaitables: a call written there is awaited by them
+_PLAIN = frozenset({"bool", "str", "int", "float", "bytes", "list", "dict", "set", "tuple"})
 _AWAITERS = frozenset(
     {"gather", "wait", "wait_for", "create_task", "ensure_future", "shield", "as_completed", "run_coroutine_threadsafe"}
 )
@@ -52,6 +53,10 @@ class Expressions(Calls):
         return handler(self, node, frame) if handler is not None else UNKNOWN
 
     def _attribute(self, node: Node, frame: Frame) -> Values:
+        if frame.narrowed and node[2] is not None and node[2][0] == "n":
+            known = frame.env.get(f".{node[2][1]}.{node[3]}")
+            if known is not None:
+                return known
         base = self.evaluate(node[2], frame)
         return self.attribute(base, node[3], frame, node[1], node[2])
 
@@ -105,10 +110,33 @@ class Expressions(Calls):
             self.finish(arg_nodes, frame)
         out: Values = UNKNOWN
         for callee in callees:
-            if callee == NONE:
+            if callee == NONE or (awaited and not self.can_be_awaited(callee)):
                 continue
             out = union(out, self.call(site, callee, args, keywords, frame, 0, awaited))
         return out
+
+    def can_be_awaited(self, callee: Value) -> bool:
+        """Whether awaiting a call of this value can work: a plain function that gives a plain value is not what is meant
+        (an untyped receiver's twin, or a function that a decorator of an unknown library made awaitable)."""
+        if callee[0] == "b":
+            return self.can_be_awaited(callee[1])
+        if callee[0] != "f":
+            return True
+        ref = (callee[1], callee[2])
+        function = self.world.function(ref)
+        if function.is_async:
+            return True
+        if function.is_generator:
+            return False
+        node = function.returns
+        if node is None:
+            return not function.decorators
+        if node[0] == "k" and isinstance(node[1], str):
+            return "wait" in node[1] or "Corout" in node[1] or "Any" in node[1]
+        if node == ["k", None] or (node[0] == "n" and node[1] in _PLAIN):
+            return False
+        declared = self.annotation(node, self.frame_of_definition(ref))
+        return not declared or any(value[0] == "co" or value[0] == "i" for value in declared)
 
     def router_at(self, node: Node, frame: Frame) -> Any:
         """The key of a router that is a module's name (`router`, `users.router`); remembers its own prefix."""
@@ -591,6 +619,8 @@ class Expressions(Calls):
 
     def _assign_attribute(self, target: Node, values: Values, frame: Frame) -> None:
         _, site, base_node, name = target
+        if frame.narrowed and base_node is not None and base_node[0] == "n":
+            frame.env.pop(f".{base_node[1]}.{name}", None)
         if base_node is not None and base_node[0] == "a" and base_node[3] == "state":
             self.widen(("state", name), shallow(values))
         for base in self.evaluate(base_node, frame):

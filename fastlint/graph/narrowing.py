@@ -99,15 +99,20 @@ class Narrowing(Expressions):
                 frame.env[node[1]] = _finished(frame.env[node[1]])
 
     def _narrow_instance(self, node: Node, classes: Node, truth: bool, frame: Frame) -> None:
-        if node[0] != "n":
+        if node[0] == "a" and node[2] is not None and node[2][0] == "n":
+            name = f".{node[2][1]}.{node[3]}"
+            frame.env.setdefault(name, self.evaluate(node, frame))
+            frame.narrowed = True
+        elif node[0] == "n":
+            name = node[1]
+        else:
             return
-        name = node[1]
         wanted: Values = UNKNOWN
         for part in classes[1] if classes is not None and classes[0] == "t" else [classes]:
             wanted += self.annotation(part, frame)
         if not wanted:
             return
-        have = self.lookup(name, frame)
+        have = frame.env[name] if name in frame.env else self.lookup(name, frame)
         if truth:
             kept = tuple(value for value in have if any(self._is_a(value, other) for other in wanted))
             frame.env[name] = kept or wanted

@@ -85,6 +85,7 @@ class Frame:
     locks: tuple[Any, ...] = ()  # the locks held at this statement
     statement: int = -1  # the site of the statement that is being run
     declared: set[str] = field(default_factory=set)
+    narrowed: bool = False  # some attribute is narrowed: kept in `env` under ".base.attribute"
     probes: set[str] = field(default_factory=set)
     quiet: bool = False  # evaluate for the values alone: record no edges and no events
 

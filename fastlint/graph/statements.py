@@ -510,6 +510,8 @@ class Interpreter(Narrowing):
             frame.flags |= OFF_LOOP
         if _guards(test, True) and _assigns(body, _guards(test, True), frame):
             frame.flags |= ONCE
+        elif _misses_cache(test, body, True, frame):
+            frame.flags |= ONCE
         first = constant is ... or bool(constant)
         alive_body = self.block(body, frame) if first else False
         after_body, frame.env, frame.flags = frame.env, dict(before), flags
@@ -536,6 +538,8 @@ class Interpreter(Narrowing):
         """False for a test that asks for a desktop's operating system (servers run on Linux), else `Ellipsis`."""
         if test is None:
             return ...
+        if test[0] == "bool" and test[1] == "and" and ["k", False] in test[2]:
+            return False
         if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][0] in ("eq", "ne"):
             right = test[3][0][1]
             if right is not None and right[0] == "k" and right[1] in ("win32", "cygwin", "nt", "Windows", "darwin", "Darwin"):
@@ -573,7 +577,7 @@ class Interpreter(Narrowing):
         if self.probe(test, frame) == "on":
             flags |= OFF_LOOP
         guarded = _guards(test, False)
-        if guarded and _assigns(rest, guarded, frame):
+        if (guarded and _assigns(rest, guarded, frame)) or _misses_cache(test, rest, False, frame):
             flags |= ONCE
         return flags
 
@@ -801,6 +805,41 @@ def _guards(test: Node, absent: bool) -> Node:
             return ["a", -1, test[3][0], test[3][1][1]]
         return _place(test)
     return None
+
+
+def _misses_cache(test: Node, block: Block, absent: bool, frame: Frame) -> bool:
+    """Whether a block runs once a key: `if k not in cache: cache[k] = …`, or `x = cache.get(k)`, `if not x:` … """
+    if test is None:
+        return False
+    if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][0] == ("not in" if absent else "in"):
+        cache = _place(test[3][0][1])
+        return cache is not None and _outlives(cache, frame) and _stores(block, cache, None, frame)
+    missing = _guards(test, absent)
+    return missing is not None and missing[0] == "n" and _stores(block, None, missing[1], frame)
+
+
+def _stores(block: Block, cache: Node, name: str | None, frame: Frame) -> bool:
+    """Whether a block puts something (the value of a name) under a key of a cache that outlives the call."""
+    for statement in block:
+        tag = statement[0]
+        if tag == "=":
+            for target in statement[1]:
+                if target is None or target[0] != "s" or not _place(target[2]):
+                    continue
+                if cache is not None and _same(target[2], cache):
+                    return True
+                if name is not None and statement[2] == ["n", name] and _outlives(target[2], frame):
+                    return True
+        elif tag == "if" and (_stores(statement[2], cache, name, frame) or _stores(statement[3], cache, name, frame)):
+            return True
+        elif tag in ("with", "try") and _stores(statement[2 if tag == "with" else 1], cache, name, frame):
+            return True
+    return False
+
+
+def _outlives(place: Node, frame: Frame) -> bool:
+    """Whether a container is more than a local of this call."""
+    return bool(place[0] == "a" or place[1] in frame.declared or place[1] not in frame.env)
 
 
 def _place(node: Node) -> Node:

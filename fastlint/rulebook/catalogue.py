@@ -29,8 +29,8 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A question about the arguments of a call: `operator` is "=", "missing", "given", "has"
-    or "asynchronous"."""
+    """A question about the arguments of a call: `operator` is "=", "missing", "given", "has",
+    "<" or "asynchronous"."""
 
     argument: Argument
     operator: str
@@ -289,6 +289,9 @@ def parse_condition(text: str) -> Condition:
     wanted, has, name = text.partition(" has ")
     if has:
         return Condition(parse_argument(wanted), "has", name.strip())
+    below, less, number = text.partition("<")
+    if less:
+        return Condition(parse_argument(below), "<", float(number))
     argument, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"no condition: {text!r}")

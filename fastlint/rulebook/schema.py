@@ -11,7 +11,7 @@ Implicit calls are written as Python names them: `__enter__`, `__exit__`, `__ite
 
 Conditions look at the arguments of a call: `timeout@1=0` (keyword `timeout`, or the positional argument with index
 1, is the constant 0; values are Python literals), `host@0 missing`, `host@0 given`,
-`target@0 asynchronous` (an object of an async twin), `@1 has fcntl.LOCK_NB` (a flag is among those given). Where a call has no rule, its conditions guard all that is said of
+`@0<0.1` (a constant below), `target@0 asynchronous` (an object of an async twin), `@1 has fcntl.LOCK_NB` (a flag is among those given). Where a call has no rule, its conditions guard all that is said of
 it; several entries for one name are asked in order. Leave out the keyword (`@0=0`)
 or the position (`blocking=False`) where there is none.
 
