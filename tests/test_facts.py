@@ -231,40 +231,53 @@ def spans_of(source: bytes) -> tuple[ModuleFacts, list[Span]]:
     return read, spans
 
 
-def calls(node: Any) -> Iterator[list[Any]]:
-    """Every call below a node, except in f-strings: before Python 3.12 `ast` misplaces what is inside them."""
+def numbered(node: Any) -> Iterator[list[Any]]:
+    """Every call, attribute and await below a node, but those in f-strings: Python misplaces them before 3.12."""
     if isinstance(node, (list, tuple)) and node:
-        if node[0] == "k" or (node[0] == "f" and sys.version_info < (3, 12)):
+        if node[0] in ("k", "imp") or (node[0] == "f" and sys.version_info < (3, 12)):
             return
-        if node[0] == "c" and len(node) == 5 and isinstance(node[1], int):
+        if (node[0], len(node)) in (("c", 5), ("a", 4), ("w", 3)) and isinstance(node[1], int):
             yield list(node)
         for part in node:
-            yield from calls(part)
+            yield from numbered(part)
+
+
+def calls(node: Any) -> Iterator[list[Any]]:
+    return (each for each in numbered(node) if each[0] == "c")
 
 
 def misplaced(source: bytes) -> list[str]:
-    """What of a file's sites does not hold: each callee's name must stand at the place of its call."""
+    """What of a file's sites does not hold: the name of each callee and attribute must stand at its place."""
     read, spans = spans_of(source)
-    text = source.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
-    lines = text.split("\n")
-    wrong = []
+    lines = source.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     blocks: list[Any] = [read.body]
     for function in read.functions:
         blocks += [function.body, function.decorators, [param.default for param in function.params]]
     blocks += [[each.decorators, each.bases, each.body] for each in read.classes]
-    for call in calls(blocks):
-        callee = call[2]
-        if callee is None or callee[0] not in ("n", "a"):
-            continue
-        line, column, end_line, end_column = spans[call[1]]
+    wrong = []
+    for node in numbered(blocks):
+        line, column, end_line, end_column = spans[node[1]]
         rows = lines[line - 1 : end_line]
         rows[-1] = rows[-1][: end_column - 1]
         rows[0] = rows[0][column - 1 :]
-        found = ast.parse("(" + "\n".join(rows) + "\n)", mode="eval").body
-        name = getattr(getattr(found, "func", None), "attr" if callee[0] == "a" else "id", None)
-        if name != callee[-1]:
-            wrong.append(f"{line}:{column}: {callee[-1]} expected, {name} found")
+        if not stands_in("\n".join(rows), node):
+            wrong.append(f"{line}:{column}: {node[0]} {node[-1] if node[0] == 'a' else node[2]} not in {rows}")
     return wrong
+
+
+def stands_in(text: str, node: list[Any]) -> bool:
+    """Whether the text is the source of a node, as far as a name can tell."""
+    if node[0] == "a":
+        return text.endswith(str(node[3]))
+    if node[0] == "w":
+        return text.startswith("await")
+    callee = node[2]
+    if callee is None or callee[0] not in ("n", "a"):
+        return True
+    found = ast.parse(f"({text}\n)", mode="eval").body
+    if not isinstance(found, ast.Call):
+        return False
+    return bool(getattr(found.func, "attr" if callee[0] == "a" else "id", None) == callee[-1])
 
 
 PLACES = """\
@@ -334,6 +347,39 @@ def test_odd_files_have_places_too(source: bytes) -> None:
     text = source.decode("latin-1").removeprefix("\xef\xbb\xbf").replace("\r\n", "\n").split("\n")
     assert line == end_line
     assert text[line - 1][column - 1 : end_column - 1] == "f()"
+
+
+@pytest.fixture
+def old_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This Python's own parser cannot read what newer versions can."""
+    real = ast.parse
+
+    def refuse(source: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(source, bytes):
+            raise SyntaxError("syntax from the future")
+        return real(source, *arguments, **options)
+
+    monkeypatch.setattr(ast, "parse", refuse)
+
+
+@pytest.mark.usefixtures("old_python")
+def test_syntax_newer_than_this_python_has_places_too() -> None:
+    assert not misplaced(PLACES.encode())
+    snippets = Snippets(3)
+    for source in [snippets.module() for _ in range(40)]:
+        read = parse(source.encode())
+        if isinstance(read, ModuleFacts):
+            assert not misplaced(source.encode()), source
+
+
+def test_both_ways_to_places_agree(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    source = (CHECKOUT / "fastlint" / "source" / "extract.py").read_bytes()
+    read, spans = spans_of(source)
+    request.getfixturevalue("old_python")
+    slowly = spans_of(source)[1]
+    assert [span[0] for span in slowly] == [span[0] for span in spans]
+    numbered_nodes = [node[1] for node in numbered([function.body for function in read.functions])]
+    assert [slowly[site] for site in numbered_nodes] == [spans[site] for site in numbered_nodes]
 
 
 def test_a_changed_file_has_no_places() -> None:

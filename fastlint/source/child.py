@@ -17,4 +17,3 @@ def main() -> None:
     else:
         answer = to_json(result)
     sys.stdout.write(json.dumps(answer))
-

@@ -21,9 +21,9 @@ _MUTATORS = frozenset({"append", "add", "insert", "extend", "update", "setdefaul
 class _Walk:
     """The state of one walk: facts so far, the functions and the classes that are open, the next site."""
 
-    __slots__ = ("class_", "facts", "functions", "generators", "path", "selves", "site")
+    __slots__ = ("class_", "facts", "functions", "generators", "path", "selves", "site", "trace")
 
-    def __init__(self) -> None:
+    def __init__(self, trace: list[Any] | None = None) -> None:
         self.facts = ModuleFacts()
         self.functions: list[int] = []  # open functions, innermost last
         self.generators: list[bool] = []
@@ -31,8 +31,11 @@ class _Walk:
         self.class_ = -1  # the class whose body is being read directly, or -1
         self.selves: list[tuple[str, int]] = []  # (first parameter, class) of the open functions; ("", -1) if none
         self.site = 0
+        self.trace = trace
 
-    def number(self) -> int:
+    def number(self, node: Any) -> int:
+        if self.trace is not None:
+            self.trace.append(node)
         site = self.site
         self.site = site + 1
         return site
@@ -54,9 +57,12 @@ _EXPRESSIONS: dict[type, _Handler] = {}
 _STATEMENTS: dict[type, Callable[[Any, _Walk, Block], None]] = {}
 
 
-def extract(module: cst.Module) -> ModuleFacts:
-    """The facts of a parsed module. Raises `RecursionError` on trees deeper than Python's recursion limit."""
-    walk = _Walk()
+def extract(module: cst.Module, trace: list[Any] | None = None) -> ModuleFacts:
+    """The facts of a parsed module; `trace`, where given, receives the node of every site, for `locate`.
+
+    Raises `RecursionError` on trees deeper than Python's recursion limit.
+    """
+    walk = _Walk(trace)
     facts = walk.facts
     _statements(module.body, walk, facts.body)
     facts.sites = walk.site
@@ -98,7 +104,7 @@ def _statements(nodes: Sequence[Any], walk: _Walk, out: Block) -> None:
 def _statement(node: Any, walk: _Walk, out: Block) -> None:
     handler = _STATEMENTS.get(type(node))
     if handler is not None:
-        site = walk.number()
+        site = walk.number(node)
         before = len(out)
         handler(node, walk, out)
         if len(out) > before:
@@ -195,10 +201,10 @@ def _chain(node: Any, walk: _Walk) -> Node:
     while True:
         kind = type(current)
         if kind is cst.Attribute:
-            links.append((current, walk.number()))
+            links.append((current, walk.number(current)))
             current = current.value
         elif kind is cst.Call:
-            links.append((current, walk.number()))
+            links.append((current, walk.number(current)))
             current = current.func
         else:
             break
@@ -245,7 +251,7 @@ def _note_mutation(base: Node, walk: _Walk) -> None:
 
 
 def _subscript(node: cst.Subscript, walk: _Walk) -> Node:
-    site = walk.number()
+    site = walk.number(node)
     base = _expression(node.value, walk)
     elements = [_index(element.slice, walk) for element in node.slice]
     return ["s", site, base, elements[0] if len(elements) == 1 else ["t", elements]]
@@ -260,12 +266,12 @@ def _index(node: Any, walk: _Walk) -> Node:
 
 
 def _await(node: cst.Await, walk: _Walk) -> Node:
-    site = walk.number()
+    site = walk.number(node)
     return ["w", site, _expression(node.expression, walk)]
 
 
 def _yield(node: cst.Yield, walk: _Walk) -> Node:
-    site = walk.number()
+    site = walk.number(node)
     if walk.generators:
         walk.generators[-1] = True
     value = node.value
@@ -278,7 +284,7 @@ def _binary(node: cst.BinaryOperation, walk: _Walk) -> Node:
     links: list[tuple[cst.BinaryOperation, int]] = []
     current: Any = node
     while type(current) is cst.BinaryOperation:
-        links.append((current, walk.number()))
+        links.append((current, walk.number(current)))
         current = current.left
     record = _expression(current, walk)
     for link, site in reversed(links):
@@ -320,7 +326,7 @@ _COMPARISONS: dict[type, str] = {
 
 
 def _comparison(node: cst.Comparison, walk: _Walk) -> Node:
-    site = walk.number()
+    site = walk.number(node)
     left = _expression(node.left, walk)
     rest = [[_COMPARISONS.get(type(c.operator), "?"), _expression(c.comparator, walk)] for c in node.comparisons]
     return ["cmp", site, left, rest]
@@ -395,13 +401,13 @@ def _named(node: cst.NamedExpr, walk: _Walk) -> Node:
 def _generator_expression(node: cst.GeneratorExp, walk: _Walk) -> Node:
     """A nested generator function of one parameter, the outermost iterable, which alone is evaluated at once."""
     index = _open_function(walk)
-    site = walk.number()
+    site = walk.number(node)
     clauses = []
     clause: Any = node.for_in
     while clause is not None:
         clauses.append(clause)
         clause = clause.inner_for_in
-    outer = walk.number()
+    outer = walk.number(clauses[0].iter)
     target = _expression(clauses[0].target, walk)
     iterable = _expression(clauses[0].iter, walk)
     walk.functions.append(index)
@@ -411,7 +417,7 @@ def _generator_expression(node: cst.GeneratorExp, walk: _Walk) -> Node:
     place = body
     for number, clause in enumerate(clauses):
         if number:
-            outer = walk.number()
+            outer = walk.number(clause.iter)
             target = _expression(clause.target, walk)
         source = _expression(clause.iter, walk) if number else ["n", ".0"]
         inner: Block = []
@@ -435,8 +441,11 @@ def _generator_expression(node: cst.GeneratorExp, walk: _Walk) -> Node:
     return ["gen", index, iterable]
 
 
+_COMPREHENSIONS: dict[type, str] = {cst.ListComp: "l", cst.SetComp: "s", cst.DictComp: "d"}
+
+
 def _comprehension(node: Any, walk: _Walk) -> Node:
-    kind = {cst.ListComp: "l", cst.SetComp: "s", cst.DictComp: "d"}[type(node)]
+    kind = _COMPREHENSIONS[type(node)]
     if kind == "d":
         element = _expression(node.key, walk)
         value = _expression(node.value, walk)
@@ -445,7 +454,7 @@ def _comprehension(node: Any, walk: _Walk) -> Node:
     clauses: list[list[Node]] = []
     clause = node.for_in
     while clause is not None:
-        site = walk.number()
+        site = walk.number(clause.iter)
         target = _expression(clause.target, walk)
         iterable = _expression(clause.iter, walk)
         conditions = [_expression(condition.test, walk) for condition in clause.ifs]
@@ -456,7 +465,7 @@ def _comprehension(node: Any, walk: _Walk) -> Node:
 
 def _lambda(node: cst.Lambda, walk: _Walk) -> Node:
     index = _open_function(walk)
-    site = walk.number()
+    site = walk.number(node)
     params = _parameters(node.params, walk)
     walk.functions.append(index)
     walk.generators.append(False)
@@ -504,7 +513,7 @@ def _parameter(node: cst.Param, kind: str, walk: _Walk) -> Param:
 
 def _function(node: cst.FunctionDef, walk: _Walk, out: Block) -> None:
     index = _open_function(walk)
-    site = walk.number()
+    site = walk.number(node)
     name = node.name.value
     decorators = [_expression(decorator.decorator, walk) for decorator in node.decorators]
     for decorator in decorators:  # applying a decorator is a call of it
@@ -549,7 +558,7 @@ def _class(node: cst.ClassDef, walk: _Walk, out: Block) -> None:
     classes = walk.facts.classes
     index = len(classes)
     classes.append(_OPEN)
-    site = walk.number()
+    site = walk.number(node)
     decorators = [_expression(decorator.decorator, walk) for decorator in node.decorators]
     bases = [_expression(base.value, walk) for base in node.bases]
     keywords = [
@@ -672,7 +681,7 @@ def _if(node: cst.If, walk: _Walk, out: Block) -> None:
     current: Any = node
     place = out
     while True:  # an `elif` chain is a loop, not a recursion
-        ending = [] if place is out else [walk.number()]  # the first `if` is numbered as every statement is
+        ending = [] if place is out else [walk.number(current)]  # the first `if` is numbered as every statement is
         test = _expression(current.test, walk)
         body = _suite(current.body, walk)
         orelse: Block = []
@@ -688,14 +697,14 @@ def _if(node: cst.If, walk: _Walk, out: Block) -> None:
 
 
 def _while(node: cst.While, walk: _Walk, out: Block) -> None:
-    site = walk.number()
+    site = walk.number(node)
     test = _expression(node.test, walk)
     body = _suite(node.body, walk)
     out.append(["while", site, test, body, [] if node.orelse is None else _suite(node.orelse.body, walk)])
 
 
 def _for(node: cst.For, walk: _Walk, out: Block) -> None:
-    site = walk.number()
+    site = walk.number(node.iter)
     target = _target(node.target, walk)
     iterable = _expression(node.iter, walk)
     body = _suite(node.body, walk)
@@ -706,7 +715,7 @@ def _for(node: cst.For, walk: _Walk, out: Block) -> None:
 def _with(node: cst.With, walk: _Walk, out: Block) -> None:
     items: list[list[Node]] = []
     for item in node.items:
-        site = walk.number()
+        site = walk.number(item.item)
         record = _expression(item.item, walk)
         items.append([site, record, None if item.asname is None else _target(item.asname.name, walk)])
     out.append(["with", items, _suite(node.body, walk), node.asynchronous is not None])

@@ -22,13 +22,14 @@ Expressions (`None` is an expression that says nothing):
     ["f", [expr]]                         the expressions inside an f-string
     ["fn", index]                         lambda: functions[index]
     ["comp", kind, element, value, [[site, target, iterable, [condition], is_async]]]   kind: l, s, d
-    ["gen", index, iterable]              generator expression: a generator function whose parameter `.0` is the iterable
+    ["gen", index, iterable]              generator expression: a generator function of one parameter, `.0`
     [":=", name, expr]
 
 Statements (each ends in its site, which is left out here):
     ["e", expr]  ["ret", expr]  ["raise", expr]  ["assert", test, message]  ["del", [target]]
     ["=", [target], value]  [":", target, annotation, value]  ["+=", target, operator, value]
-    ["if", test, body, orelse]  ["while", site, test, body, orelse]  ["for", site, target, iterable, body, orelse, is_async]
+    ["if", test, body, orelse]  ["while", site, test, body, orelse]
+    ["for", site, target, iterable, body, orelse, is_async]
     ["with", [[site, expr, target]], body, is_async]
     ["try", body, [[type, name, body]], orelse, final]
     ["match", subject, [[guard, body]]]
@@ -62,7 +63,7 @@ class Param(NamedTuple):
 class Function(NamedTuple):
     """A function, method or lambda. `parent` and `owner` are indices of the enclosing function and class, or -1."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's own `index` is of no use in a record
     name: str
     qualname: str
     is_async: bool
@@ -80,7 +81,7 @@ class Function(NamedTuple):
 class Class(NamedTuple):
     """A class: base expressions, class keywords, body statements; `methods` maps a name to its function indices."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's own `index` is of no use in a record
     name: str
     qualname: str
     bases: list[Node]

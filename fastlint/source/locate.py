@@ -12,29 +12,57 @@ import ast
 import warnings
 from typing import Any
 
+from fastlint.source.parse import suspicious
+
 Span = tuple[int, int, int, int]
 """line, column, end line, end column; all from 1, columns in characters, the end exclusive."""
 
 
 def locate(source: bytes, expected: int) -> list[Span] | None:
     """The span of every site of a file, by site number; None where the count does not match what was extracted."""
-    spans: list[Span] | None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    numbering = _Numbering(source)
-    try:
+        numbering = _Numbering(source)
         numbering.block(tree.body)
-    except RecursionError:
+        spans = numbering.spans
+    except SyntaxError:
+        spans = _ask_libcst(source)
+    except (ValueError, RecursionError, MemoryError):
         return None
-    spans = numbering.spans
     return spans if len(spans) == expected else None
 
 
-_UNNUMBERED = frozenset({"Pass"})
+def _ask_libcst(source: bytes) -> list[Span]:
+    """The spans by LibCST's own reckoning: two parses slower, and no newer Python is needed for newer syntax."""
+    if suspicious(source):  # read by a process that may be lost: this one may not
+        return []
+    import libcst as cst
+    from libcst.metadata import MetadataWrapper, PositionProvider
+
+    from fastlint.source.extract import extract
+
+    nodes: list[Any] = []
+    try:
+        wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
+        positions = wrapper.resolve(PositionProvider)
+        extract(wrapper.module, nodes)
+    except Exception:  # the file changed since it was read, or is as deep as the stack: then it has no places
+        return []
+    spans: list[Span] = []
+    for site, node in enumerate(nodes):
+        start, end = positions[node].start, positions[node].end
+        if isinstance(node, (cst.FunctionDef, cst.ClassDef)) and nodes[site - 1] is node:
+            spans.append(_opening(start.line, start.column + 1))
+        else:
+            spans.append((start.line, start.column + 1, end.line, end.column + 1))
+    return spans
+
+
+def _opening(line: int, column: int) -> Span:
+    """The place of a function or class itself, as opposed to its statement: the first word."""
+    return line, column, line, column + len("async def")
 
 
 class _Numbering:
@@ -68,7 +96,7 @@ class _Numbering:
 
     def statement(self, node: Any) -> None:
         kind = type(node).__name__
-        if kind not in _UNNUMBERED:
+        if kind != "Pass":
             self.add(node)
         if kind == "Expr":
             self.expression(node.value)
@@ -84,14 +112,14 @@ class _Numbering:
             self.expression(node.target)
             self.expression(node.value)
         elif kind in ("FunctionDef", "AsyncFunctionDef"):
-            self.spans.append(self._definition(node))
+            self.spans.append(_opening(*self.span(node)[:2]))
             for decorator in node.decorator_list:
                 self.expression(decorator)
             self.parameters(node.args)
             self.expression(node.returns)
             self.block(node.body)
         elif kind == "ClassDef":
-            self.spans.append(self._definition(node))
+            self.spans.append(_opening(*self.span(node)[:2]))
             for decorator in node.decorator_list:
                 self.expression(decorator)
             for base in node.bases:
@@ -152,10 +180,6 @@ class _Numbering:
                 self.expression(target)
         elif kind == "TypeAlias":
             self.expression(node.value)
-
-    def _definition(self, node: Any) -> Span:
-        line, column, _, _ = self.span(node)
-        return line, column, line, column + len("async def")
 
     def parameters(self, arguments: Any) -> None:
         positional = [*arguments.posonlyargs, *arguments.args]
@@ -260,7 +284,7 @@ class _Numbering:
             self.expression(node.format_spec)
 
     def chain(self, node: Any) -> None:
-        links = []
+        links: list[Any] = []
         while True:
             if type(node) is ast.Attribute:
                 self.add(node)

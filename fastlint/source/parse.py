@@ -1,7 +1,7 @@
 """Bytes become facts, or the reason why they cannot. Never raises for bad input; never runs what it reads.
 
 LibCST's native parser can exhaust the C stack on deeply nested source and takes the whole process with it. Files
-that look as if they could (see `_suspicious`) are parsed in a child process that may be lost.
+that look as if they could (see `suspicious`) are parsed in a child process that may be lost.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Unreadable:
 
 def parse(source: bytes) -> ModuleFacts | Unreadable:
     """The facts of one file's bytes (PEP 263 cookies and byte-order marks honoured), or why there are none."""
-    if _suspicious(source):
+    if suspicious(source):
         return _parse_in_child(source)
     return parse_here(source)
 
@@ -70,7 +70,7 @@ def parse_here(source: bytes) -> ModuleFacts | Unreadable:
 def _syntax_error(source: bytes, message: str) -> Unreadable:
     """Place and words of a syntax error: CPython's own where it agrees that there is one, else what LibCST says.
 
-    LibCST's `raw_line` is often one too high, and 1 for every error of its tokenizer; the place in its message is right.
+    LibCST's `raw_line` is often one too high, and 1 for any error of its tokenizer; the place in its message is right.
     """
     try:
         with warnings.catch_warnings():
@@ -91,7 +91,7 @@ def _first_sentence(text: str) -> str:
     return " ".join(text.split())[:200] or "invalid syntax"
 
 
-def _suspicious(source: bytes) -> bool:
+def suspicious(source: bytes) -> bool:
     """Whether the native parser could run out of stack, or out of reasonable time, on this source."""
     if len(source) > _LARGE:
         return True
