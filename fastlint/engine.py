@@ -20,8 +20,9 @@ from fastlint.rulebook.schema import Known, Library, Runs
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy, load_words
 from fastlint.source.discover import SourceFile, SourceTree, discover
+from fastlint.source.facts import ModuleFacts
 from fastlint.source.locate import Span, locate
-from fastlint.source.parse import Unreadable, parse
+from fastlint.source.parse import Unreadable, parse, unreadable_reason
 from fastlint.suppress import Suppression, apply, read_suppressions
 
 _UNPARSABLE = "FL001"
@@ -102,11 +103,17 @@ def _read(
     """The facts of every file that can matter, and the files that have none."""
     modules: list[tuple[Module, tuple[str, ...]]] = []
     unreadable: list[tuple[SourceFile, Unreadable]] = []
-    for done, file in enumerate(tree.files):
+    done = 0
+    taken: set[str] = set()
+    waiting = [file for file in tree.files if file.kind == "app"]
+    while waiting:
+        file = waiting.pop(0)
+        if file.relative in taken:
+            continue
+        taken.add(file.relative)
+        done += 1
         if progress:
             progress(Progress("reading", done, len(tree.files)))
-        if file.kind != "app" and file.relative not in tree.reported:
-            continue
         source = sources.read(file.relative)
         facts = parse(source) if isinstance(source, bytes) else source
         if isinstance(facts, Unreadable):
@@ -114,7 +121,29 @@ def _read(
                 unreadable.append((file, facts))
             continue
         modules.append((Module(file.module, file.relative, file.is_package, facts, file.kind), file.aliases))
+        waiting.extend(_imported_outsiders(file, facts, tree))
+    for file in tree.files:  # tests and scripts that nothing imports: only whether they can be read at all
+        if file.relative in tree.reported and file.relative not in taken:
+            source = sources.read(file.relative)
+            verdict = source if isinstance(source, Unreadable) else unreadable_reason(source)
+            if verdict is not None:
+                unreadable.append((file, verdict))
     return modules, unreadable
+
+
+def _imported_outsiders(file: SourceFile, facts: ModuleFacts, tree: SourceTree) -> list[SourceFile]:
+    """The tests, migrations and scripts that a file imports: part of the application after all."""
+    out: list[SourceFile] = []
+    parts = file.module.split(".")
+    for level, target, attribute in facts.imports:
+        keep = len(parts) - level + (1 if file.is_package else 0)
+        base = ".".join(parts[: max(keep, 0)]) if level else ""
+        dotted = f"{base}.{target}" if base and target else base or target
+        for name in (dotted, f"{dotted}.{attribute}") if attribute else (dotted,):
+            found = tree.find(name, file)
+            if found is not None and found.kind != "app":
+                out.append(found)
+    return out
 
 
 class _Places:

@@ -235,7 +235,7 @@ def _related(
     graph = project.graph
     out: dict[Step, None] = {}
     for culprit, _ in members[1:]:
-        out[Step(project.where(culprit.function, culprit.event.site), f"also {shown(culprit.event.name)}")] = None
+        out[Step(project.where(culprit.function, culprit.event.site), shown(culprit.event.name))] = None
     calls: dict[tuple[FunctionRef, int], None] = {}
     for culprit, _ in members:
         for state in dict.fromkeys([culprit.state, *culprit.others]):
@@ -245,7 +245,7 @@ def _related(
             break
     calls.pop(shown_at, None)
     for function, site in sorted(calls)[:_MOST_RELATED]:
-        out[Step(project.where(function, site), f"also called from {graph.world.dotted_name(function)}")] = None
+        out[Step(project.where(function, site), f"called from {graph.world.dotted_name(function)}")] = None
     return tuple(sorted(out))
 
 

@@ -37,7 +37,7 @@ from fastlint.graph.values import (
 )
 from fastlint.graph.world import FunctionRef
 from fastlint.rulebook.catalogue import Argument, Condition, Run, Spec
-from fastlint.source.facts import Node, Param
+from fastlint.source.facts import Function, Node, Param
 
 Keywords = Mapping[str | None, Values]
 
@@ -172,8 +172,36 @@ class Calls(Members):
             return self._apply(
                 site, declared, self.world.dotted_name(ref), None, args, keywords, frame, flags, False, kind
             )
-        variant = self.variant_for(callee, receiver, args, keywords)
-        return self.call_variant(site, callee, variant, frame, flags, kind)
+        if flags & MAYBE and not _accepts(function, receiver is not None, args, keywords):
+            return UNKNOWN  # of several possible targets, one that this call cannot mean
+        variant = self.variant_for(callee, receiver, args, keywords, explicit=kind == CALL)
+        result = self.call_variant(site, callee, variant, frame, flags, kind)
+        return self._of_type_variable(ref, receiver, args, keywords) or result
+
+    def _of_type_variable(
+        self, ref: FunctionRef, receiver: Value | None, args: list[Values], keywords: Keywords
+    ) -> Values:
+        """What `def make(kind: type[T]) -> T` gives: an instance of the class that was passed."""
+        function = self.world.function(ref)
+        node = function.returns
+        if node is None or node[0] != "n" or function.is_async or function.is_generator:
+            return UNKNOWN
+        scope = self.frame_of_definition(ref)
+        if not any(value[0] == "ty" and len(value) > 3 for value in self.evaluate(node, scope)):
+            return UNKNOWN
+        params = function.params[1:] if receiver is not None else function.params
+        bindings: dict[str, Values] = {}
+        self._bind_arguments(params, args, keywords, bindings)
+        for param in params:
+            given = bindings.get(param.name)
+            declared = param.annotation
+            if given and declared is not None:
+                if declared == node:
+                    return given
+                if declared[0] == "s" and declared[2] is not None and declared[2][-1] in ("type", "Type"):
+                    if declared[3] == node:
+                        return self.instances(given, scope)
+        return UNKNOWN
 
     def call_variant(self, site: int, callee: Value, variant: Variant, frame: Frame, flags: int, kind: str) -> Values:
         """Call a function of the project whose variant is known."""
@@ -233,7 +261,14 @@ class Calls(Members):
             self.edge(frame, site, COROUTINE, variant)
         return (("cm", shallow(self._result(variant, "yields", frame)), variant.number, callee[2]),)
 
-    def variant_for(self, callee: Value, receiver: Value | None, args: list[Values], keywords: Keywords) -> Variant:
+    def variant_for(
+        self,
+        callee: Value,
+        receiver: Value | None,
+        args: list[Values],
+        keywords: Keywords,
+        explicit: bool = False,
+    ) -> Variant:
         """The variant of a function for these arguments: equal interesting arguments share one."""
         ref: FunctionRef = (callee[1], callee[2])
         function = self.world.function(ref)
@@ -247,6 +282,14 @@ class Calls(Members):
             if useful:
                 self.widen(("param", ref, name), useful)
         interesting = {}
+        switches = self.switches(ref)
+        for param in params if switches else ():
+            if param.name in switches:
+                values = bindings.get(param.name)
+                if values is None and explicit and None not in keywords and param.default is not None:
+                    values = (("k", param.default[1]),) if param.default[0] == "k" else None
+                if values is not None and isinstance(only_constant(values), bool):
+                    interesting[param.name] = values
         for param in params:
             given = bindings.get(param.name)
             if given:
@@ -263,6 +306,18 @@ class Calls(Members):
             if receiver is not None and receiver[0] == "o" and function.owner >= 0:
                 receiver = ("o", ref[0], function.owner, 0)
         return self._variant(ref, callee[3], (receiver,) if receiver is not None else UNKNOWN, interesting)
+
+    def switches(self, ref: FunctionRef) -> frozenset[str]:
+        """The parameters of a function that its tests ask for and nothing assigns: True and False make two functions."""
+        known = self.switch_names.get(ref)
+        if known is None:
+            function = self.world.function(ref)
+            tested: set[str] = set()
+            assigned: set[str] = set()
+            _scan_switches(function.body, tested, assigned)
+            names = {param.name for param in function.params}
+            known = self.switch_names[ref] = frozenset((tested & names) - assigned)
+        return known
 
     def _variant(self, ref: FunctionRef, env: int, receiver: Values, bindings: dict[str, Values]) -> Variant:
         key = (ref, env, receiver, tuple(sorted(bindings.items())))
@@ -501,7 +556,7 @@ class Calls(Members):
                 bounds = union(bounds, extra)
             name = only_constant(args[0]) if args else ...
             unbound: Values = (("tv", name),) if isinstance(name, str) else UNKNOWN
-            return (("ty", self.instances(bounds, frame) or unbound, UNKNOWN),)
+            return (("ty", self.instances(bounds, frame) or unbound, UNKNOWN, name),)
         if dotted in ("asyncio.gather", "asyncio.tasks.gather"):
             parts = tuple(shallow(self.settled(values)) for values in args)
             return (("co", (("t", parts),), ()),)
@@ -906,6 +961,53 @@ class Calls(Members):
                 for callback in args[0]:
                     self.call(site, callback, [], {}, frame, kind=LOOP)
         return UNKNOWN
+
+
+def _accepts(function: Function, bound: bool, args: list[Values], keywords: Keywords) -> bool:
+    """Whether a function can be called with these arguments: so many of them, by these names."""
+    params = function.params[1:] if bound else function.params
+    kinds = {param.kind for param in params}
+    if "*" not in kinds and len(args) > sum(param.kind in ("p", "/") for param in params):
+        return False
+    names = {param.name for param in params if param.kind in ("p", "k")}
+    return "**" in kinds or all(name is None or name in names for name in keywords)
+
+
+def _scan_switches(block: Any, tested: set[str], assigned: set[str]) -> None:
+    for statement in block:
+        tag = statement[0]
+        if tag == "if":
+            tested.update(_tested_names(statement[1]))
+            _scan_switches(statement[2], tested, assigned)
+            _scan_switches(statement[3], tested, assigned)
+        elif tag in ("=", ":", "+="):
+            targets = statement[1] if tag == "=" else [statement[1]]
+            assigned.update(target[1] for target in targets if target is not None and target[0] == "n")
+        elif tag == "for":
+            _scan_switches(statement[4], tested, assigned)
+            _scan_switches(statement[5], tested, assigned)
+        elif tag == "while":
+            _scan_switches(statement[3], tested, assigned)
+        elif tag == "with":
+            _scan_switches(statement[2], tested, assigned)
+        elif tag == "try":
+            for inner in (statement[1], *(handler[2] for handler in statement[2]), statement[3], statement[4]):
+                _scan_switches(inner, tested, assigned)
+        elif tag == "match":
+            for _, inner in statement[2]:
+                _scan_switches(inner, tested, assigned)
+
+
+def _tested_names(test: Node) -> list[str]:
+    if test is None:
+        return []
+    if test[0] == "n":
+        return [test[1]]
+    if test[0] == "u" and test[1] == "not":
+        return _tested_names(test[2])
+    if test[0] == "bool":
+        return [name for part in test[2] for name in _tested_names(part)]
+    return []
 
 
 def _opened(values: Values) -> Values:

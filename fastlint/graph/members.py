@@ -202,7 +202,7 @@ class Members(Names):
         if not assigned and not declared and not value[3]:
             for candidate in self.world.subclasses(ref, self.bases)[:_FEW]:
                 assigned = union(assigned, self._assigned(candidate, name, frame))
-        found = assigned if any(v[0] != "k" for v in assigned) else union(declared, assigned)
+        found = self._as_declared(assigned, declared) if any(v[0] != "k" for v in assigned) else union(declared, assigned)
         if found:
             return self._with_items(found, ("aitems", ref, name), name, frame)
         for above in order:
@@ -266,6 +266,27 @@ class Members(Names):
         for value in bound:
             out = union(out, self.call(site, value, [], {}, frame, IMPLICIT | once | flags))
         return out
+
+    def is_instance(self, value: Value, other: Value) -> bool:
+        """Whether a value is certainly an instance of the class that `other` is an instance of."""
+        if value[0] != other[0]:
+            return value[0] == "o" and other[0] == "i" and other[1] in self.order((value[1], value[2]))
+        if value[0] == "o":
+            return (other[1], other[2]) in self.order((value[1], value[2]))
+        if value[0] == "i":
+            return value[1] == other[1] or any(spec.name == other[1] for spec in self.catalogue.order(value[1]))
+        return value[0] in ("d", "l", "t")
+
+    def _as_declared(self, assigned: Values, declared: Values) -> Values:
+        """What was assigned to an attribute, as far as it is what the attribute is declared to be."""
+        if not declared or any(value[0] not in ("o", "i") for value in declared):
+            return assigned
+        fitting = tuple(
+            value
+            for value in assigned
+            if value[0] not in ("o", "i") or any(self.is_instance(value, other) for other in declared)
+        )
+        return fitting or declared
 
     def _assigned(self, ref: ClassRef, name: str, frame: Frame | None) -> Values:
         """What the methods of one class assign to `self.name`."""

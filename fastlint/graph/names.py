@@ -330,7 +330,7 @@ class Names(State):
 
     def _is_variable(self, name: str, module: str) -> bool:
         values = self.global_value(module, name, None) or UNKNOWN
-        return any(value[0] == "ty" and value[1] == (("tv", name),) for value in values)
+        return any(value[0] == "ty" and len(value) > 3 for value in values)
 
     def _typing(self, name: str, arguments: list[Node], frame: Frame) -> Values | None:
         first = arguments[0] if arguments else None

@@ -114,19 +114,12 @@ class Narrowing(Expressions):
             return
         have = frame.env[name] if name in frame.env else self.lookup(name, frame)
         if truth:
-            kept = tuple(value for value in have if any(self._is_a(value, other) for other in wanted))
+            kept = tuple(value for value in have if any(self.is_instance(value, other) for other in wanted))
+            if have and not kept and all(value[0] == "o" for value in have) and all(other[0] == "o" for other in wanted):
+                frame.impossible = not any(self.is_instance(other, value) for other in wanted for value in have)
             frame.env[name] = kept or wanted
         else:
-            frame.env[name] = tuple(value for value in have if not any(self._is_a(value, other) for other in wanted))
-
-    def _is_a(self, value: Any, other: Any) -> bool:
-        if value[0] != other[0]:
-            return value[0] == "o" and other[0] == "i" and other[1] in self.order((value[1], value[2]))
-        if value[0] == "o":
-            return (other[1], other[2]) in self.order((value[1], value[2]))
-        if value[0] == "i":
-            return value[1] == other[1] or any(spec.name == other[1] for spec in self.catalogue.order(value[1]))
-        return value[0] in ("d", "l", "t")
+            frame.env[name] = tuple(value for value in have if not any(self.is_instance(value, other) for other in wanted))
 
     # "Am I on a loop?"
 

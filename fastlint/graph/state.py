@@ -85,6 +85,7 @@ class Frame:
     locks: tuple[Any, ...] = ()  # the locks held at this statement
     statement: int = -1  # the site of the statement that is being run
     declared: set[str] = field(default_factory=set)
+    impossible: bool = False  # the test that was just narrowed cannot have this outcome
     narrowed: bool = False  # some attribute is narrowed: kept in `env` under ".base.attribute"
     probes: set[str] = field(default_factory=set)
     quiet: bool = False  # evaluate for the values alone: record no edges and no events
@@ -106,6 +107,7 @@ class State(ABC):
         self.facts: dict[Any, Values] = {}  # grows only: attributes, parameters, globals, returns, by key
         self.dirty: dict[int, None] = {}
         self.waiting: list[Variant] = []
+        self.switch_names: dict[FunctionRef, frozenset[str]] = {}
         self.depth = 0
         self.entering: Any = None  # the lock that is just being entered
         self.holds: dict[Any, dict[tuple[int, Edge | Event], None]] = {}  # lock -> what runs while it is held

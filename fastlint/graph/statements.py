@@ -103,6 +103,11 @@ class Interpreter(Narrowing):
                 if value[0] == "x":
                     spec = self.catalogue.function(value[1])
                     if spec is not None and spec.decorates is not None and spec.rule is not None:
+                        scope = self.frame_of_definition(frame.variant.function)
+                        args = [self.evaluate(part, scope) for part in node[3]] if node[0] == "c" else []
+                        named = {k: self.evaluate(part, scope) for k, part in node[4]} if node[0] == "c" else {}
+                        if not self.applies(spec, args, named):
+                            continue
                         self.event(frame, node[1] if node[0] != "n" else -1, value[1], spec)
 
     def _run_module(self, variant: Variant) -> None:
@@ -201,7 +206,7 @@ class Interpreter(Narrowing):
             return None
         if spec.decorates is None and spec.runs and spec.runs[0].where in ("pool", "thread"):
             return Decoration(None, "", "offloaded") if "sync_to_async" in decorator[1] else None
-        if spec.decorates is not None and (spec.only or spec.unless) and node is not None:
+        if spec.decorates is not None and spec.rule is None and (spec.only or spec.unless) and node is not None:
             args = [self.evaluate(argument, frame) for argument in node[3]]
             if not self.applies(spec, args, {key: self.evaluate(value, frame) for key, value in node[4]}):
                 return None
@@ -501,11 +506,14 @@ class Interpreter(Narrowing):
             return self.block(orelse, frame)
         values = self.evaluate(test, frame)
         self.truth(values, site_of(test), frame)
-        constant = only_constant(values) if test is not None and test[0] == "k" else self._platform(test, frame)
+        constant = self._constant(test, values, frame)
         verdict = self.probe(test, frame)
         before, flags = frame.env, frame.flags
         frame.env = dict(before)
+        frame.impossible = False
         self.narrow(test, True, frame)
+        if frame.impossible:
+            constant, frame.impossible = False, False
         if verdict == "off":
             frame.flags |= OFF_LOOP
         if _guards(test, True) and _assigns(body, _guards(test, True), frame):
@@ -534,12 +542,26 @@ class Interpreter(Narrowing):
             frame.env = before
         return True
 
-    def _platform(self, test: Node, frame: Frame) -> Any:
-        """False for a test that asks for a desktop's operating system (servers run on Linux), else `Ellipsis`."""
+    def _constant(self, test: Node, values: Values, frame: Frame) -> Any:
+        """The outcome of a test that can have only one, else `Ellipsis`."""
         if test is None:
             return ...
-        if test[0] == "bool" and test[1] == "and" and ["k", False] in test[2]:
-            return False
+        if test[0] == "k":
+            return only_constant(values)
+        if test[0] == "n":
+            fixed = frame.variant.bindings.get(test[1])
+            return only_constant(fixed) if fixed and isinstance(only_constant(fixed), bool) else ...
+        if test[0] == "u" and test[1] == "not":
+            inner = self._constant(test[2], UNKNOWN, frame) if test[2] is not None and test[2][0] == "n" else ...
+            return not inner if inner is not ... else ...
+        if test[0] == "bool":
+            decisive = test[1] == "or"
+            parts = [self._constant(part, UNKNOWN, frame) for part in test[2] if part is not None and part[0] in ("n", "u")]
+            return decisive if any(part is decisive for part in parts) or ["k", decisive] in test[2] else ...
+        return self._platform(test, frame)
+
+    def _platform(self, test: Node, frame: Frame) -> Any:
+        """False for a test that asks for a desktop's operating system (servers run on Linux), else `Ellipsis`."""
         if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][0] in ("eq", "ne"):
             right = test[3][0][1]
             if right is not None and right[0] == "k" and right[1] in ("win32", "cygwin", "nt", "Windows", "darwin", "Darwin"):

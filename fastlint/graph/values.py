@@ -27,7 +27,8 @@ of discovery (sets would make the output depend on the hash seed). The empty tup
     ("off", callable, where)            a callable that runs another one elsewhere and returns an awaitable
     ("t", (values, …)) ("l", values) ("d", ((key, values), …), values)   tuples, collections, dictionaries
     ("super", module, index, receiver)  super() seen from a class
-    ("ty", values, dependencies)        a type expression: its instances, and the Depends() that it carries
+    ("ty", values, dependencies)        a type expression: its instances, and the Depends() that it carries; that of a
+                                        type variable has its name as fourth element
 """
 
 from __future__ import annotations

@@ -755,6 +755,7 @@ def _import(node: cst.Import, walk: _Walk, out: Block) -> None:
     bindings: list[list[Any]] = []
     for alias in node.names:
         dotted = _dotted(alias.name)
+        walk.facts.imports.append([0, dotted, None])
         if alias.asname is not None:
             bindings.append([alias.asname.name.value, 0, dotted, None])  # type: ignore[union-attr]
         else:
@@ -770,12 +771,14 @@ def _import_from(node: cst.ImportFrom, walk: _Walk, out: Block) -> None:
     names = node.names
     if isinstance(names, cst.ImportStar):
         out.append(["imp", [["*", level, module, "*"]]])
+        walk.facts.imports.append([level, module, None])
         return
     bindings: list[list[Any]] = []
     for alias in names:
         name = alias.name.value
         bound = name if alias.asname is None else alias.asname.name.value  # type: ignore[union-attr]
         bindings.append([bound, level, module, name])
+        walk.facts.imports.append([level, module, name])
     out.append(["imp", bindings])
 
 

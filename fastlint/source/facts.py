@@ -99,7 +99,8 @@ class ModuleFacts:
     """What one file says. `mentions` maps a called simple name to the functions that call it (-1: module level);
     `writers` maps an attribute name to the functions that assign it on anything but `self`;
     `mutators` maps a name to the functions that add to it (`x[k] = v`, `x.append(v)` …);
-    `rebinders` maps a name to the functions that declare it `global` or `nonlocal`."""
+    `rebinders` maps a name to the functions that declare it `global` or `nonlocal`.
+    `imports` are all imports at any depth: [level, module, attribute or None]."""
 
     functions: list[Function] = field(default_factory=list)
     classes: list[Class] = field(default_factory=list)
@@ -108,4 +109,5 @@ class ModuleFacts:
     writers: dict[str, list[int]] = field(default_factory=dict)
     mutators: dict[str, list[int]] = field(default_factory=dict)
     rebinders: dict[str, list[int]] = field(default_factory=dict)
+    imports: list[list[Any]] = field(default_factory=list)
     sites: int = 0

@@ -43,6 +43,20 @@ def parse(source: bytes) -> ModuleFacts | Unreadable:
     return parse_here(source)
 
 
+def unreadable_reason(source: bytes) -> Unreadable | None:
+    """Why a file that is not analysed cannot be read, or None: asks CPython first, which is ten times faster."""
+    if not suspicious(source):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ast.parse(source)
+            return None
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            pass
+    facts = parse(source)
+    return facts if isinstance(facts, Unreadable) else None
+
+
 def parse_here(source: bytes) -> ModuleFacts | Unreadable:
     """As `parse`, in this process and whatever the nesting."""
     import libcst
@@ -136,6 +150,7 @@ def to_json(facts: ModuleFacts) -> dict[str, object]:
         "writers": facts.writers,
         "mutators": facts.mutators,
         "rebinders": facts.rebinders,
+        "imports": facts.imports,
         "sites": facts.sites,
     }
 
@@ -154,5 +169,6 @@ def from_json(answer: dict[str, object]) -> ModuleFacts:
         writers=answer["writers"],  # type: ignore[arg-type]
         mutators=answer["mutators"],  # type: ignore[arg-type]
         rebinders=answer["rebinders"],  # type: ignore[arg-type]
+        imports=answer["imports"],  # type: ignore[arg-type]
         sites=answer["sites"],  # type: ignore[arg-type]
     )
