@@ -268,4 +268,3 @@ def _excerpts(findings: list[Finding], sources: _Sources) -> dict[tuple[str, int
         rows = source.decode("utf-8", "replace").splitlines()
         out.update(((path, line), rows[line - 1]) for line in lines if line <= len(rows))
     return out
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
@@ -15,7 +16,9 @@ from fastlint.project import Project
 _PER_REQUEST = frozenset({"FL115"})  # building once, before the first request, is what they should do
 _ANYWHERE = frozenset({"FL116"})  # a log handler is configured at import, and blocks later, on every record
 _OTHER_CHECKS = frozenset({"FL402"})
-_FIRST_TO_FAIL = re.compile(r"/(?:\w+[-_])?(?:health|healthz|ready|readyz|live|livez|liveness|readiness|ping|metrics|login|token|auth|signin|sign-in)\b")
+_FIRST_TO_FAIL = re.compile(
+    r"/(?:\w+[-_])?(?:health|healthz|ready|readyz|live|livez|liveness|readiness|ping|metrics|login|token|auth|signin|sign-in)\b"
+)
 _MOST_RELATED = 20
 
 
@@ -200,7 +203,7 @@ def _steps(project: Project, culprit: _Culprit) -> tuple[Step, ...]:
     label = _label(project, first)
     name = graph.name(variant)
     steps = [Step(project.where(variant.function, -1), f"{label} → {name}" if label else name)]
-    for (state, edge), (following, _) in zip(way, way[1:], strict=False):
+    for (state, edge), (following, _) in pairwise(way):
         if edge is not None:
             here = graph.variants[state[0]].function
             steps.append(Step(project.where(here, edge.site), graph.name(graph.variants[following[0]])))
@@ -221,7 +224,9 @@ def _reach(project: Project, caller: State) -> list[str]:
     labels = sorted({contexts.arrivals[root].root for root in roots} - {""})
     notes: list[str] = []
     if len(labels) > 1:
-        notes.append(f"reached from {len(labels)} entry points: {', '.join(labels[:3])}{' …' if len(labels) > 3 else ''}")
+        notes.append(
+            f"reached from {len(labels)} entry points: {', '.join(labels[:3])}{' …' if len(labels) > 3 else ''}"
+        )
     urgent = next((label for label in labels if "{" not in label and _FIRST_TO_FAIL.search(label)), None)
     if urgent is not None:
         notes.append(f"{urgent} is a health or authentication route: it takes the service down first")
@@ -263,7 +268,9 @@ def _calls_above(project: Project, state: State, site: int) -> Iterator[tuple[St
         if function is not None and function.is_async:
             yield current, at
             continue
-        callers: list[tuple[State, Edge, int]] = [row for row in graph.contexts.callers(current) if row[1].kind == "call"]
+        callers: list[tuple[State, Edge, int]] = [
+            row for row in graph.contexts.callers(current) if row[1].kind == "call"
+        ]
         if not callers and function is not None:
             yield current, at
         waiting.extend((origin, edge.site) for origin, edge, _ in callers)

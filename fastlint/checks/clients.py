@@ -24,9 +24,7 @@ def calls_without_timeout(project: Project) -> Iterator[Finding]:
             key = (variant.function, event.site)
             if event.rule != "FL402" or key in done:
                 continue
-            state = next(
-                ((variant.number, c) for c in _SERVED if (variant.number, c) in graph.contexts.arrivals), None
-            )
+            state = next(((variant.number, c) for c in _SERVED if (variant.number, c) in graph.contexts.arrivals), None)
             if state is None:
                 continue
             done.add(key)

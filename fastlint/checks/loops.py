@@ -32,7 +32,9 @@ def loops_without_yield(project: Project) -> Iterator[Finding]:
                 where,
                 {"call": kind, "instead": "`await asyncio.sleep(0)`", "via": name},
                 confidence=Confidence.MEDIUM if arrival.cost >= unreached_cost() else Confidence.HIGH,
-                steps=(Step(project.where(variant.function, -1), f"{arrival.root} → {name}" if arrival.root else name),),
+                steps=(
+                    Step(project.where(variant.function, -1), f"{arrival.root} → {name}" if arrival.root else name),
+                ),
                 symbol=name,
                 subject=kind,
             )

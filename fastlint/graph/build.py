@@ -63,7 +63,9 @@ class Graph:
         return self.world.dotted_name(variant.function)
 
 
-def build_graph(modules: Iterable[tuple[Module, tuple[str, ...]]], catalogue: Catalogue, entry_points: tuple[str, ...] = ()) -> Graph:
+def build_graph(
+    modules: Iterable[tuple[Module, tuple[str, ...]]], catalogue: Catalogue, entry_points: tuple[str, ...] = ()
+) -> Graph:
     """The graph of a project. `modules` come with the further names under which they can be imported;
     `entry_points` are dotted patterns of functions that the user says run on the loop."""
     world = World(catalogue)

@@ -1,4 +1,4 @@
-"""Calling a value: functions, methods, classes and the libraries of the catalogue. Knows contexts only as edge kinds."""
+"""Calling a value: functions, methods, classes, libraries of the catalogue. Knows contexts only as edge kinds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from fastlint.graph.members import Members, has_decorator
+from fastlint.graph.members import Members
 from fastlint.graph.state import (
     CALL,
     COROUTINE,
@@ -23,7 +23,6 @@ from fastlint.graph.state import (
     Variant,
 )
 from fastlint.graph.values import (
-    NONE,
     UNKNOWN,
     Value,
     Values,
@@ -36,7 +35,7 @@ from fastlint.graph.values import (
     without_none,
 )
 from fastlint.graph.world import FunctionRef
-from fastlint.rulebook.catalogue import Argument, Condition, Run, Spec
+from fastlint.rulebook.catalogue import Argument, Condition, Spec
 from fastlint.source.facts import Function, Node, Param
 
 Keywords = Mapping[str | None, Values]
@@ -142,9 +141,7 @@ class Calls(Members):
             result = self.call_function(site, inner, receiver, args, keywords, frame, flags, kind)
             return substitute(result, receiver[4]) if receiver[0] == "o" and len(receiver) > 4 else result
         if tag == "once":
-            return self._call_bound(
-                site, ("b", inner[1], receiver), args, keywords, frame, flags | ONCE, awaited, kind
-            )
+            return self._call_bound(site, ("b", inner[1], receiver), args, keywords, frame, flags | ONCE, awaited, kind)
         if tag == "off":
             where = _KINDS.get(inner[2], POOL)
             result = self._call_bound(site, ("b", inner[1], receiver), args, keywords, frame, flags, False, where)
@@ -285,10 +282,11 @@ class Calls(Members):
         switches = self.switches(ref)
         for param in params if switches else ():
             if param.name in switches:
-                values = bindings.get(param.name)
-                if values is None and explicit and None not in keywords and param.default is not None:
-                    values = (("k", param.default[1]),) if param.default[0] == "k" else None
-                if values is not None and isinstance(only_constant(values), bool):
+                values = bindings.get(param.name, UNKNOWN)
+                left_out = param.name not in bindings and None not in keywords
+                if explicit and left_out and param.default is not None and param.default[0] == "k":
+                    values = (("k", param.default[1]),)
+                if isinstance(only_constant(values), bool):
                     interesting[param.name] = values
         for param in params:
             given = bindings.get(param.name)
@@ -308,7 +306,7 @@ class Calls(Members):
         return self._variant(ref, callee[3], (receiver,) if receiver is not None else UNKNOWN, interesting)
 
     def switches(self, ref: FunctionRef) -> frozenset[str]:
-        """The parameters of a function that its tests ask for and nothing assigns: True and False make two functions."""
+        """The parameters that a function tests and nothing assigns: True and False make two functions of it."""
         known = self.switch_names.get(ref)
         if known is None:
             function = self.world.function(ref)
@@ -445,7 +443,7 @@ class Calls(Members):
         return out
 
     def settled(self, values: Values) -> Values:
-        """What is there once it has been awaited or entered: coroutines give their result, generators what they yield."""
+        """What is there once awaited, entered or iterated: a coroutine's result, what a generator yields."""
         out: Values = UNKNOWN
         for value in values:
             out = union(out, value[1] if value[0] in ("co", "g", "ag", "cm") else (value,))
@@ -491,7 +489,12 @@ class Calls(Members):
             for name in ("__init__", "__new__", "__post_init__", "model_post_init"):
                 if name in methods and name not in done:
                     done.add(name)
-                    target: Value = ("f", above[0], methods[name][-1], self._env_of_class((above[0], methods[name][-1])))
+                    target: Value = (
+                        "f",
+                        above[0],
+                        methods[name][-1],
+                        self._env_of_class((above[0], methods[name][-1])),
+                    )
                     passed = args if name in ("__init__", "__new__") else []
                     named = keywords if name in ("__init__", "__new__") else {}
                     self.call_function(site, target, receiver, passed, named, frame, flags, kind)
@@ -586,7 +589,11 @@ class Calls(Members):
         """A generator expression written as an argument of a plain call is nearly always consumed by it."""
         for values in args:
             for value in values:
-                if value[0] == "g" and value[2] >= 0 and self.world.function(self.variants[value[2]].function).is_lambda:
+                if (
+                    value[0] == "g"
+                    and value[2] >= 0
+                    and self.world.function(self.variants[value[2]].function).is_lambda
+                ):
                     self.iterate((value,), site, frame)
 
     def _consume_elsewhere(self, args: list[Values], site: int, frame: Frame, kind: str) -> None:
@@ -692,7 +699,13 @@ class Calls(Members):
             return (_BRIDGED,)
         if spec.rule is None and (spec.only or spec.unless) and not self.applies(spec, args, keywords):
             return UNKNOWN
-        if spec.rule is not None and spec.rule != _LOG_HANDLER and spec.decorates is None and not awaited and kind in (CALL, LOOP, STARTUP):
+        if (
+            spec.rule is not None
+            and spec.rule != _LOG_HANDLER
+            and spec.decorates is None
+            and not awaited
+            and kind in (CALL, LOOP, STARTUP)
+        ):
             if self.applies(spec, args, keywords) and not self._in_memory(spec, args):
                 self.event(frame, site, name, spec, flags)
         if kind != ELSEWHERE and self._waits_for_ever(spec, name, args, keywords):
@@ -752,9 +765,7 @@ class Calls(Members):
         """Reading a file that was opened (and reported) elsewhere, or one that is no file at all."""
         if spec.rule not in _OPENERS or not args:
             return False
-        return any(
-            value[0] == "i" and (value[3] or value[1] in ("io.StringIO", "io.BytesIO")) for value in args[0]
-        )
+        return any(value[0] == "i" and (value[3] or value[1] in ("io.StringIO", "io.BytesIO")) for value in args[0])
 
     def run_value(
         self,
@@ -927,9 +938,7 @@ class Calls(Members):
             return UNKNOWN
         return None
 
-    def builtin_method(
-        self, site: int, callee: Value, args: list[Values], keywords: Keywords, frame: Frame
-    ) -> Values:
+    def builtin_method(self, site: int, callee: Value, args: list[Values], keywords: Keywords, frame: Frame) -> Values:
         """What a method of a built-in collection, string, generator or awaitable gives."""
         value, name = callee[1], callee[2]
         kind = value[0]
@@ -1052,5 +1061,3 @@ def _plain(annotation: Node) -> Node:
         index = annotation[3]
         return index[1][0] if index is not None and index[0] == "t" and index[1] else index
     return annotation
-
-

@@ -99,7 +99,7 @@ class Contexts:
                 )
 
     def way(self, state: State) -> list[tuple[State, Edge | None]]:
-        """The states from the entry point to this one, each with the edge that leads on to the next (None at the end)."""
+        """The states from the entry point to this one, each with the edge to the next (None at the end)."""
         out: list[tuple[State, Edge | None]] = [(state, None)]
         arrival = self.arrivals[state]
         seen = {state}

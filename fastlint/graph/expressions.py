@@ -116,7 +116,7 @@ class Expressions(Calls):
         return out
 
     def can_be_awaited(self, callee: Value) -> bool:
-        """Whether awaiting a call of this value can work: a plain function that gives a plain value is not what is meant
+        """Whether awaiting a call of this value can work: a plain function with a plain result is not what is meant
         (an untyped receiver's twin, or a function that a decorator of an unknown library made awaitable)."""
         if callee[0] == "b":
             return self.can_be_awaited(callee[1])
@@ -252,13 +252,25 @@ class Expressions(Calls):
                 self.evaluate(part, frame)
         for base in bases:
             kind = base[0]
-            if kind == "t" and isinstance(key, int) and not isinstance(key, bool) and -len(base[1]) <= key < len(base[1]):
+            if (
+                kind == "t"
+                and isinstance(key, int)
+                and not isinstance(key, bool)
+                and -len(base[1]) <= key < len(base[1])
+            ):
                 out = union(out, base[1][key])
             elif kind == "d":
                 named = next((values for known, values in base[1] if known == key and key is not ...), None)
                 out = union(out, named if named is not None else elements((base,)))
             elif kind in ("l", "t"):
-                out = union(out, (base,) if index is not None and index[0] == "sl" else base[1] if kind == "l" else elements((base,)))
+                out = union(
+                    out,
+                    (base,)
+                    if index is not None and index[0] == "sl"
+                    else base[1]
+                    if kind == "l"
+                    else elements((base,)),
+                )
             elif kind in ("o", "i"):
                 found = self.implicit(base, "__getitem__", frame, site, [keys])
                 if not found and kind == "i":
@@ -269,7 +281,11 @@ class Expressions(Calls):
 
     def _await(self, node: Node, frame: Frame) -> Values:
         inner = node[2]
-        values = self.evaluate_call(inner, frame, True) if inner is not None and inner[0] == "c" else self.evaluate(inner, frame)
+        values = (
+            self.evaluate_call(inner, frame, True)
+            if inner is not None and inner[0] == "c"
+            else self.evaluate(inner, frame)
+        )
         out: Values = UNKNOWN
         for value in values:
             if value[0] == "co":
@@ -677,12 +693,16 @@ def _text(values: Values) -> str:
 
 def _is_mapping(base: Value) -> bool:
     """`os.environ` and other objects of libraries that are indexed, not subscripted as types."""
-    return base[0] == "x" and not base[1].rpartition(".")[2][:1].isupper() and not base[1].startswith(("builtins.", "typing."))
+    return (
+        base[0] == "x"
+        and not base[1].rpartition(".")[2][:1].isupper()
+        and not base[1].startswith(("builtins.", "typing."))
+    )
 
 
 def _is_class(value: Value) -> bool:
     last = value[1].rpartition(".")[2] if value[0] == "x" else ""
-    return last[:1].isupper() and not last.isupper() or value[0] == "x" and value[1].startswith("builtins.")
+    return (last[:1].isupper() and not last.isupper()) or (value[0] == "x" and value[1].startswith("builtins."))
 
 
 _HANDLERS: dict[str, Callable[[Any, Node, Frame], Values]] = {

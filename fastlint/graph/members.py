@@ -144,7 +144,7 @@ class Members(Names):
         return variants[0].number if variants else -1
 
     def find_method(self, ref: ClassRef, name: str) -> FunctionRef | str | None:
-        """The method that an instance of a class would run: ours by reference, a library's by its base; None if none."""
+        """The method that an instance would run: ours by reference, a library's by its base; None if there is none."""
         for above in self.order(ref):
             if isinstance(above, str):
                 if self.catalogue.method(above, name) is not None:
@@ -202,7 +202,9 @@ class Members(Names):
         if not assigned and not declared and not value[3]:
             for candidate in self.world.subclasses(ref, self.bases)[:_FEW]:
                 assigned = union(assigned, self._assigned(candidate, name, frame))
-        found = self._as_declared(assigned, declared) if any(v[0] != "k" for v in assigned) else union(declared, assigned)
+        found = (
+            self._as_declared(assigned, declared) if any(v[0] != "k" for v in assigned) else union(declared, assigned)
+        )
         if found:
             return self._with_items(found, ("aitems", ref, name), name, frame)
         for above in order:
@@ -258,7 +260,9 @@ class Members(Names):
             return values
         if has_decorator(function, "classmethod"):
             receiver = ("c", receiver[1], receiver[2], -1)
-        bound: Values = tuple(("b", value, receiver, flags) if value[0] not in ("k", "x") else value for value in values)
+        bound: Values = tuple(
+            ("b", value, receiver, flags) if value[0] not in ("k", "x") else value for value in values
+        )
         if not is_property(function):
             return bound
         out: Values = UNKNOWN

@@ -46,7 +46,16 @@ _AWAITABLES = frozenset({"Awaitable", "Coroutine", "Task", "Future"})
 _MANAGERS = frozenset(
     {"ContextManager", "AbstractContextManager", "AsyncContextManager", "AbstractAsyncContextManager"}
 )
-_TYPING = ("contextvars.", "typing.", "typing_extensions.", "collections.abc.", "builtins.", "collections.", "contextlib.", "asyncio.")
+_TYPING = (
+    "contextvars.",
+    "typing.",
+    "typing_extensions.",
+    "collections.abc.",
+    "builtins.",
+    "collections.",
+    "contextlib.",
+    "asyncio.",
+)
 _TRANSPARENT = frozenset({"Mapped", "DynamicMapped", "WriteOnlyMapped", "SkipValidation", "SerializeAsAny", "Provide"})
 
 
@@ -322,7 +331,9 @@ class Names(State):
         out: list[str] = []
         for node in self.world.class_(ref).bases:
             if node is not None and node[0] == "s" and node[3] is not None:
-                names = [part[1] for part in (node[3][1] if node[3][0] == "t" else [node[3]]) if part and part[0] == "n"]
+                names = [
+                    part[1] for part in (node[3][1] if node[3][0] == "t" else [node[3]]) if part and part[0] == "n"
+                ]
                 if node[2] is not None and node[2][-1] in ("Generic", "Protocol"):
                     return names
                 out.extend(name for name in names if name not in out and self._is_variable(name, ref[0]))

@@ -21,7 +21,9 @@ _RUNNING = frozenset(
         "trio.lowlevel.current_task",
     }
 )
-_COROUTINE_TESTS = frozenset({"iscoroutinefunction", "is_async_callable", "is_coroutine_callable", "isasyncgenfunction"})
+_COROUTINE_TESTS = frozenset(
+    {"iscoroutinefunction", "is_async_callable", "is_coroutine_callable", "isasyncgenfunction"}
+)
 
 
 class Narrowing(Expressions):
@@ -115,11 +117,18 @@ class Narrowing(Expressions):
         have = frame.env[name] if name in frame.env else self.lookup(name, frame)
         if truth:
             kept = tuple(value for value in have if any(self.is_instance(value, other) for other in wanted))
-            if have and not kept and all(value[0] == "o" for value in have) and all(other[0] == "o" for other in wanted):
+            if (
+                have
+                and not kept
+                and all(value[0] == "o" for value in have)
+                and all(other[0] == "o" for other in wanted)
+            ):
                 frame.impossible = not any(self.is_instance(other, value) for other in wanted for value in have)
             frame.env[name] = kept or wanted
         else:
-            frame.env[name] = tuple(value for value in have if not any(self.is_instance(value, other) for other in wanted))
+            frame.env[name] = tuple(
+                value for value in have if not any(self.is_instance(value, other) for other in wanted)
+            )
 
     # "Am I on a loop?"
 
@@ -182,7 +191,9 @@ class Narrowing(Expressions):
                 continue
             following = self.world.function(ref).body[place + 1 :]
             on = _returned_constant([*statement[1], *statement[3], *following])
-            off = next((c for c in (_returned_constant([*h[2], *following]) for h in statement[2]) if c is not None), None)
+            off = next(
+                (c for c in (_returned_constant([*h[2], *following]) for h in statement[2]) if c is not None), None
+            )
             if on is True and off is False:
                 verdict = "on"
             elif on is False and off is True:

@@ -38,9 +38,13 @@ class Interpreter(Narrowing):
             env = self._env_of_class(ref)
             if function.params:
                 receiver = (("o", ref[0], function.owner, 0),)
-                if any(node is not None and node[0] == "n" and node[1] == "classmethod" for node in function.decorators):
+                if any(
+                    node is not None and node[0] == "n" and node[1] == "classmethod" for node in function.decorators
+                ):
                     receiver = (("c", ref[0], function.owner, -1),)
-                elif any(node is not None and node[0] == "n" and node[1] == "staticmethod" for node in function.decorators):
+                elif any(
+                    node is not None and node[0] == "n" and node[1] == "staticmethod" for node in function.decorators
+                ):
                     receiver = UNKNOWN
         elif function.parent >= 0:
             outer = self.of_function.get((ref[0], function.parent))
@@ -187,7 +191,9 @@ class Interpreter(Narrowing):
             decoration = self._decoration(decorator, None, frame)
             if decoration is not None:
                 self._note_decorated(decorator, values)
-                values = self._apply_decoration(decoration, values, node, node[-1] if node[0] in ("n", "a") else "", frame)
+                values = self._apply_decoration(
+                    decoration, values, node, node[-1] if node[0] in ("n", "a") else "", frame
+                )
             elif decorator[0] in ("f", "b", "o", "once", "c"):
                 produced = self.call(site, decorator, [values], {}, frame)
                 callables = tuple(v for v in produced if v[0] in ("f", "b", "p", "o", "off", "once", "mgr"))
@@ -233,9 +239,7 @@ class Interpreter(Narrowing):
                     kind = self.catalogue.canonical(made[1])
                     self.facts[("decorated", value[1], value[2])] = (("i", kind, "", 0),)
 
-    def _apply_decoration(
-        self, decoration: Decoration, values: Values, node: Node, name: str, frame: Frame
-    ) -> Values:
+    def _apply_decoration(self, decoration: Decoration, values: Values, node: Node, name: str, frame: Frame) -> Values:
         site = node[1] if node[0] in ("a", "c") else -1
         if decoration.label in ("validator", "serializer"):
             if frame.class_scope is not None:
@@ -556,7 +560,9 @@ class Interpreter(Narrowing):
             return not inner if inner is not ... else ...
         if test[0] == "bool":
             decisive = test[1] == "or"
-            parts = [self._constant(part, UNKNOWN, frame) for part in test[2] if part is not None and part[0] in ("n", "u")]
+            parts = [
+                self._constant(part, UNKNOWN, frame) for part in test[2] if part is not None and part[0] in ("n", "u")
+            ]
             return decisive if any(part is decisive for part in parts) or ["k", decisive] in test[2] else ...
         return self._platform(test, frame)
 
@@ -564,7 +570,11 @@ class Interpreter(Narrowing):
         """False for a test that asks for a desktop's operating system (servers run on Linux), else `Ellipsis`."""
         if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][0] in ("eq", "ne"):
             right = test[3][0][1]
-            if right is not None and right[0] == "k" and right[1] in ("win32", "cygwin", "nt", "Windows", "darwin", "Darwin"):
+            if (
+                right is not None
+                and right[0] == "k"
+                and right[1] in ("win32", "cygwin", "nt", "Windows", "darwin", "Darwin")
+            ):
                 asked = test[2][2] if test[2] is not None and test[2][0] == "c" else test[2]
                 if any(value[0] == "x" and value[1] in _PLATFORM for value in self.evaluate(asked, frame)):
                     return test[3][0][0] == "ne"
@@ -604,7 +614,7 @@ class Interpreter(Narrowing):
         return flags
 
     def _while(self, statement: Any, frame: Frame) -> bool:
-        _, site, test, body, orelse, *_ = statement
+        _, _, test, body, orelse, *_ = statement
         self.truth(self.evaluate(test, frame), site_of(test), frame)
         before = frame.env
         frame.env = dict(before)
@@ -670,7 +680,7 @@ class Interpreter(Narrowing):
         return alive or suppresses
 
     def lock_at(self, node: Node, values: Values, frame: Frame) -> Any:
-        """Which lock an expression means: a module's name, or an attribute of a class; None if it is no thread's lock."""
+        """Which lock an expression means: a module's name, or a class's attribute; None if no thread's lock."""
         if node is None or not any(value[0] == "i" and value[1] in _LOCKS for value in values):
             return None
         if node[0] == "n":
@@ -830,7 +840,7 @@ def _guards(test: Node, absent: bool) -> Node:
 
 
 def _misses_cache(test: Node, block: Block, absent: bool, frame: Frame) -> bool:
-    """Whether a block runs once a key: `if k not in cache: cache[k] = …`, or `x = cache.get(k)`, `if not x:` … """
+    """Whether a block runs once a key: `if k not in cache: cache[k] = …`, or `x = cache.get(k)`, `if not x:` …"""
     if test is None:
         return False
     if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][0] == ("not in" if absent else "in"):
@@ -917,7 +927,12 @@ def _route_by_shape(node: Node) -> str | None:
     if callee is None or callee[0] != "a" or callee[3] not in _VERBS | {"api_route", "websocket", "websocket_route"}:
         return None
     first = node[3][0] if node[3] else next((value for key, value in node[4] if key == "path"), None)
-    if first is not None and first[0] == "k" and isinstance(first[1], str) and (first[1].startswith("/") or not first[1]):
+    if (
+        first is not None
+        and first[0] == "k"
+        and isinstance(first[1], str)
+        and (first[1].startswith("/") or not first[1])
+    ):
         return "route"
     return None
 

@@ -11,7 +11,7 @@ of discovery (sets would make the output depend on the hash seed). The empty tup
     ("o", module, index, exact)         an instance of it; exact: made by its constructor, no subclass; a generic one
                                         has a fifth element: ((type variable, values), …)
     ("tv", name)                        an instance of a type variable without a bound
-    ("i", type, path, opened)           an instance of a catalogue type, then attributes and calls on it, joined by dots;
+    ("i", type, path, opened)           an instance of a catalogue type, then the attributes and calls on it;
                                         opened: made by a call that blocked (files), or a handler that will (logging)
     ("b", function, receiver, flags)    a bound method; flags: MAYBE where it is one of several overrides
     ("bm", value, name)                 a method of a built-in value

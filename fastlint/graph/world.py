@@ -1,4 +1,4 @@
-"""The project as one namespace: modules, names, classes and their orders. Resolves names; runs nothing, judges nothing."""
+"""The project as one namespace: modules, names, classes and their orders. Runs nothing and judges nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of libraries, ready to be asked: plain frozen records and dictionaries. Reads no files, validates nothing.
+"""What is known of libraries, ready to be asked: plain records and dictionaries. Reads no files, validates nothing.
 
 The data and its grammar are described in `schema`; `load` turns it into a `Catalogue`.
 """

@@ -10,10 +10,10 @@ Implicit calls are written as Python names them: `__enter__`, `__exit__`, `__ite
 `__call__`, `__getitem__`, `__setitem__`, `__delitem__`, `__contains__`, `__len__`, `__bool__`, `__getattr__`.
 
 Conditions look at the arguments of a call: `timeout@1=0` (keyword `timeout`, or the positional argument with index
-1, is the constant 0; values are Python literals), `host@0 missing`, `host@0 given`,
-`@0<0.1` (a constant below), `target@0 asynchronous` (an object of an async twin), `@1 has fcntl.LOCK_NB` (a flag is among those given). Where a call has no rule, its conditions guard all that is said of
-it; several entries for one name are asked in order. Leave out the keyword (`@0=0`)
-or the position (`blocking=False`) where there is none.
+1, is the constant 0; values are Python literals), `@0<0.1` (a constant below), `host@0 missing`, `host@0 given`,
+`target@0 asynchronous` (an object of an async twin), `@1 has fcntl.LOCK_NB` (a flag is among those given). Leave out
+the keyword (`@0=0`) or the position (`blocking=False`) where there is none. Where a call has no rule, its conditions
+guard all that is said of it; several entries for one name are asked in order.
 
 Type expressions (`returns`, `enters`, `item`, `attributes`) name a type of the catalogue, or are one of
 `self` (the receiver's own type), `argument[N]` (whatever the argument with index N is), `result` (what the callable
@@ -55,9 +55,9 @@ class Decorates(Strict):
 
     where: Where | None = None  # it becomes an entry point that runs there
     label: str = ""  # "route", "websocket", "exception handler", "task" …
-    becomes: Literal["same", "offloaded", "manager", "async_manager", "cached", "property", "static", "class", "async"] = (
-        "same"
-    )
+    becomes: Literal[
+        "same", "offloaded", "manager", "async_manager", "cached", "property", "static", "class", "async"
+    ] = "same"
 
 
 class Known(Strict):
