@@ -80,7 +80,7 @@ class _Sources:
     """The bytes of the project's files, read when asked for; standard input stands in for its file."""
 
     def __init__(self, tree: SourceTree, request: CheckRequest) -> None:
-        self._files = {file.relative: file for file in tree.files}
+        self._root = tree.root
         self._given: dict[str, bytes] = {}
         if request.stdin is not None:
             path = os.path.relpath(os.path.abspath(request.stdin.path), tree.root).replace(os.sep, "/")
@@ -91,7 +91,7 @@ class _Sources:
         if relative in self._given:
             return self._given[relative]
         try:
-            with open(self._files[relative].path, "rb") as handle:
+            with open(os.path.join(self._root, relative), "rb") as handle:
                 return handle.read()
         except OSError as error:
             return Unreadable(f"cannot be read: {error.strerror or error}")
