@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from fastlint.graph.contexts import Context, Contexts, entry_edges, unreached_cost
-from fastlint.graph.state import CALL, LOOP, Edge, Event, Variant
+from fastlint.graph.state import CALL, LOOP, PRIVATE, Edge, Event, Variant
 from fastlint.graph.statements import SERVER_SCRIPT, Interpreter
 from fastlint.graph.world import FunctionRef, Module, World
 from fastlint.rulebook.catalogue import Catalogue
@@ -198,9 +198,13 @@ def _contexts(interpreter: Interpreter, served: list[Module]) -> Contexts:
 
 def _start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[Module]) -> None:
     """An `async def` that no entry point reaches can still only run on a loop; those that others call wait for them."""
-    reached = set()
-    for number, _ in contexts.arrivals:
-        reached.add(interpreter.variants[number].function)
+    reached = {interpreter.variants[number].function for number, _ in contexts.arrivals}
+    for variant in interpreter.variants:  # `asyncio.run(main())`: a loop of its own, in a script or a thread
+        for edge in variant.edges:
+            if edge.kind == PRIVATE and interpreter.variants[edge.target].function not in reached:
+                contexts.root(edge.target, Context.ELSEWHERE, "", cost=unreached_cost())
+    contexts.spread()
+    reached = {interpreter.variants[number].function for number, _ in contexts.arrivals}
     left: list[Variant] = []
     for module in served:
         for function in module.facts.functions:

@@ -61,8 +61,9 @@ _FILE_RULES = frozenset({"FL105", "FL113", "FL114"})
 _LOG_HANDLER = "FL116"  # blocks when somebody logs, not when it is made
 _OPENERS = frozenset({"FL105"})
 # What `AsyncSession.run_sync` hands over: synchronous to look at, but it waits by switching back to the loop
+_MOST_CALLBACK_PARAMETERS = 8
 _FINISHED: Value = ("i", "asyncio.Future", "", 0)  # a future whose result is there: asking for it is free
-_BRIDGED: Value = ("i", "fastlint.bridged", "", 0)
+BRIDGED: Value = ("i", "fastlint.bridged", "", 0)
 _HTTP_CLIENTS = frozenset({"requests", "httpx", "httpx2", "aiohttp", "urllib3"})
 
 
@@ -338,7 +339,7 @@ class Calls(Members):
                 if self.catalogue.function(value[1]) is not None or self.catalogue.order(value[1]):
                     kept = (*kept, value)
             elif kind == "i":
-                if not typed or value == _BRIDGED or self.catalogue.order(value[1]):
+                if not typed or _is_bridged(value) or self.catalogue.order(value[1]):
                     kept = (*kept, value)
             elif kind == "o":
                 if not typed or value[3] or not self._declared_as(value, param, ref):
@@ -695,8 +696,8 @@ class Calls(Members):
         """Do what the catalogue says of a call: an event if it blocks, edges to what it runs, what it returns."""
         while spec.otherwise is not None and not self.applies(spec, args, keywords):
             spec = spec.otherwise
-        if any(value == _BRIDGED for values in args for value in values):
-            return (_BRIDGED,)
+        if any(_is_bridged(value) for values in (*args, *keywords.values()) for value in values):
+            return (BRIDGED,)
         if spec.rule is None and (spec.only or spec.unless) and not self.applies(spec, args, keywords):
             return UNKNOWN
         if (
@@ -718,7 +719,7 @@ class Calls(Members):
             rest = args[run.argument.position + 1 :] if run.passes and run.argument.position is not None else []
             named = {k: v for k, v in keywords.items() if k != run.argument.name} if run.passes else {}
             if run.keeps_loop_bridge:
-                rest = [(_BRIDGED,), *rest]
+                rest = [(BRIDGED,)] * (1 if run.passes else _MOST_CALLBACK_PARAMETERS) + list(rest)
             for value in values:
                 # `partial(context.run, f)` handed to a thread: "here" is that thread
                 where = "pool" if run.where == "here" and kind in (POOL, PROCESS) else run.where
@@ -1017,6 +1018,10 @@ def _tested_names(test: Node) -> list[str]:
     if test[0] == "bool":
         return [name for part in test[2] for name in _tested_names(part)]
     return []
+
+
+def _is_bridged(value: Value) -> bool:
+    return bool(value[0] == "i" and value[1] == BRIDGED[1])
 
 
 def _opened(values: Values) -> Values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastlint.graph.calls import BRIDGED
 from fastlint.graph.expressions import site_of
 from fastlint.graph.narrowing import Narrowing, collect_calls
 from fastlint.graph.state import CALL, LOOP, OFF_LOOP, ONCE, POOL, Frame, Variant
@@ -255,7 +256,8 @@ class Interpreter(Narrowing):
                 if value[0] == "f" and self.world.function((value[1], value[2])).owner >= 0:
                     function = self.world.function((value[1], value[2]))
                     value = ("b", value, ("o", value[1], function.owner, 0))
-                self.run_value(value, decoration.where, site, frame, [], {}, label)
+                given: list[Values] = [(BRIDGED,)] * 8 if decoration.keeps_loop_bridge else []
+                self.run_value(value, decoration.where, site, frame, given, {}, label)
                 if decoration.label == "route":
                     self.serve_models(value, node, site, frame)
         becomes = decoration.becomes

@@ -56,6 +56,7 @@ class Decoration:
     where: str | None
     label: str
     becomes: str
+    keeps_loop_bridge: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,9 @@ def _spec(known: Known, library: Library) -> Spec:
             Run(parse_argument(run.argument), run.where, run.label, run.passes, run.method, run.keeps_loop_bridge)
             for run in known.runs
         ),
-        decorates=Decoration(decorates.where, decorates.label, decorates.becomes) if decorates else None,
+        decorates=Decoration(decorates.where, decorates.label, decorates.becomes, decorates.keeps_loop_bridge)
+        if decorates
+        else None,
         timeout=parse_argument(known.timeout) if known.timeout else None,
         library=library.name,
     )

@@ -53,6 +53,7 @@ class Runs(Strict):
 class Decorates(Strict):
     """The call (or bare name) is used as a decorator: what happens with the decorated function."""
 
+    keeps_loop_bridge: bool = False  # as in `Runs`: what the function is given does not block
     where: Where | None = None  # it becomes an entry point that runs there
     label: str = ""  # "route", "websocket", "exception handler", "task" …
     becomes: Literal[

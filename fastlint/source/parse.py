@@ -19,12 +19,15 @@ from fastlint.source.facts import Class, Function, ModuleFacts, Param
 
 _NESTING_LIMIT = 100  # CPython itself refuses 200 nested brackets
 _LARGE = 1_000_000
-_LONG_LINE = 20_000
-_CHILD_SECONDS = 60
+_LONG_LINE = 500
+_CHAIN_LIMIT = 400  # links of one expression: LibCST needs time by their square, and stack for each
+_CHILD_SECONDS = 10
+_CHILD_BYTES_A_SECOND = 50_000  # a third of what LibCST usually reads
 _CHILD = "import sys; sys.path[:] = sys.argv[1:]; from fastlint.source.child import main; main()"
 _BRACKETS = b"()[]{}"
 _NOT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
-_WORDS = re.compile(rb"\b(?:lambda|not|and|or|elif|else)\b")
+_LINK = re.compile(rb"[-+*/%@|&^~<>.(\[]|\b(?:not|and|or|if|in|lambda|await)\b")
+_LINKED_LINE = re.compile(rb"[-+*/%@|&^~<>.)\]]|(?:not|and|or|if|else|elif|lambda|await)\b|.*(?:[-+*/%@|&^~<>.]|\w:)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +120,34 @@ def suspicious(source: bytes) -> bool:
         brackets = shorter
     if len(brackets) > _NESTING_LIMIT:
         return True
-    if len(source) < _LONG_LINE:
-        return False
-    return any(len(line) > _LONG_LINE for line in source.split(b"\n")) or len(_WORDS.findall(source)) > 3000
+    return _has_long_chain(source)
+
+
+def _has_long_chain(source: bytes) -> bool:
+    """Whether an expression may have very many links (`a.b().c()`, `a + b`, `not not a`), on one line or on several."""
+    linked = 0
+    for line in source.split(b"\n"):
+        if len(line) > _LONG_LINE and len(_LINK.findall(line)) > _CHAIN_LIMIT:
+            return True
+        code = line.strip()
+        if _LINKED_LINE.match(code):
+            linked += 1
+            if linked > _CHAIN_LIMIT:
+                return True
+        elif code and code[:1] != b"#":
+            linked = 0
+    return False
 
 
 def _parse_in_child(source: bytes) -> ModuleFacts | Unreadable:
     # Not `-m`: that would put the working directory, the linted project, first on the child's path
     paths = [path for path in sys.path if path and os.path.abspath(path) != os.getcwd()]
     command = [sys.executable, "-c", _CHILD, *paths, os.path.dirname(os.path.dirname(os.path.dirname(__file__)))]
+    seconds = _CHILD_SECONDS + len(source) // _CHILD_BYTES_A_SECOND
     try:
-        done = subprocess.run(command, input=source, capture_output=True, timeout=_CHILD_SECONDS, check=False)
+        done = subprocess.run(command, input=source, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        return Unreadable(f"the parser did not finish within {_CHILD_SECONDS} s")
+        return Unreadable(f"the parser did not finish within {seconds} s")
     except OSError as error:
         return Unreadable(f"no child process to parse it in: {error.strerror}")
     if done.returncode != 0:
