@@ -138,6 +138,8 @@ def _finding(project: Project, members: list[tuple[_Culprit, tuple[State, int]]]
         severity = severity.lowered()
         notes.append("behind a cache or a once-guard: the first call waits, later ones do not")
     confidence = Confidence.MEDIUM if flags & MAYBE or arrival.cost >= unreached_cost() else Confidence.HIGH
+    if arrival.cost >= unreached_cost():
+        notes.append("no route or other entry point was found that reaches it; whatever does runs it on a loop")
     steps = _steps(project, culprit)
     if culprit.state[1] is Context.LOOP:
         notes.extend(_reach(project, caller))
@@ -184,7 +186,7 @@ _SPECIAL = {
     ".__call__": "()",
     ".__getitem__": "[…]",
     ".__setitem__": "[…] = …",
-    ".__delitem__": "del […]",
+    ".__delitem__": " (del […])",
     ".__contains__": " (in)",
     ".__len__": " (len)",
     ".__bool__": " (truth test)",

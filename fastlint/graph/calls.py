@@ -299,7 +299,11 @@ class Calls(Members):
             exact = receiver[3] and bool(self.world.subclasses((receiver[1], receiver[2]), self.bases))
             receiver = ("o", receiver[1], receiver[2], 1 if exact else 0)
         # What is called with functions (decorators, runners) is mixed up when its callers share a variant
-        higher_order = any(value[0] in ("f", "b", "once", "mgr") for kept in interesting.values() for value in kept)
+        higher_order = any(
+            value[0] in ("f", "b", "p", "once", "mgr", "co", "g", "ag")
+            for kept in interesting.values()
+            for value in kept
+        )
         if len(self.of_function.get(ref, ())) >= (_MOST_OF_HIGHER_ORDER if higher_order else _MOST_VARIANTS):
             interesting = {}
             if receiver is not None and receiver[0] == "o" and function.owner >= 0:

@@ -86,14 +86,17 @@ class Contexts:
                 following = step(context, edge.kind, flags)
                 if following is None or (edge.target, following) in self.arrivals:
                     continue
-                extra = 1 + (_DOUBT if flags & MAYBE else 0) + (_ONCE if flags & ONCE else 0)
+                # A task started behind a guard runs on by itself: the guard says nothing of what it does
+                kept = flags & MAYBE if edge.kind in (LOOP, POOL) else flags & (MAYBE | ONCE)
+                before = arrival.flags & MAYBE if edge.kind in (LOOP, POOL) else arrival.flags
+                extra = 1 + (_DOUBT if kept & MAYBE else 0) + (_ONCE if kept & ONCE else 0)
                 self.offer(
                     (edge.target, following),
                     Arrival(
                         cost + extra,
                         state,
                         edge,
-                        arrival.flags | (flags & (MAYBE | ONCE)),
+                        before | kept,
                         self.variants[number].labels.get(edge.site, "") if edge.kind not in (CALL, COROUTINE) else "",
                     ),
                 )

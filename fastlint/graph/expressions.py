@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastlint.graph.calls import Calls
-from fastlint.graph.state import CALL, IMPLICIT, OFF_LOOP, Frame
+from fastlint.graph.state import CALL, IMPLICIT, MAYBE, OFF_LOOP, Frame
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, collection, elements, only_constant, shallow, union
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Node
@@ -109,10 +109,10 @@ class Expressions(Calls):
         if name in _FINISHERS:
             self.finish(arg_nodes, frame)
         out: Values = UNKNOWN
-        for callee in callees:
-            if callee == NONE or (awaited and not self.can_be_awaited(callee)):
-                continue
-            out = union(out, self.call(site, callee, args, keywords, frame, 0, awaited))
+        meant = [callee for callee in callees if callee != NONE and not (awaited and not self.can_be_awaited(callee))]
+        flags = MAYBE if len(meant) > 1 else 0
+        for callee in meant:
+            out = union(out, self.call(site, callee, args, keywords, frame, flags, awaited))
         return out
 
     def can_be_awaited(self, callee: Value) -> bool:
@@ -272,10 +272,14 @@ class Expressions(Calls):
                     else elements((base,)),
                 )
             elif kind in ("o", "i"):
-                found = self.implicit(base, "__getitem__", frame, site, [keys])
+                found = self.implicit(base, "__getitem__", frame, site, [keys], MAYBE if len(bases) > 1 else 0)
                 if not found and kind == "i":
                     item = self.catalogue.item(base[1]) if not base[2] else None
-                    found = self.typed(item, base, [], {}, UNKNOWN, frame) if item is not None else (base,)
+                    own = self.catalogue.method(base[1], f"{base[2]}.__getitem__" if base[2] else "__getitem__")
+                    if item is not None:
+                        found = self.typed(item, base, [], {}, UNKNOWN, frame)
+                    elif own is None:  # `client["database"]["collection"]`: one more step along the path
+                        found = (base,)
                 out = union(out, found)
         return out
 
@@ -582,13 +586,11 @@ class Expressions(Calls):
         variant = frame.variant
         if frame.quiet and frame.env is not variant.names:
             return
-        known = variant.names.get(name)
-        if known is None:
-            variant.names[name] = values
-        elif values:
-            wider = union(known, values)
-            if len(wider) != len(known):
-                variant.names[name] = wider
+        known = variant.names.get(name, UNKNOWN)
+        wider = union(known, values)
+        if len(wider) != len(known) or name not in variant.names:
+            variant.names[name] = wider
+            if ("local", variant.number, name) in self.readers:
                 self.widen(("local", variant.number, name), values)
         if name in frame.declared:
             self.widen(("global", frame.module, name), tuple(value for value in values if value != NONE))

@@ -203,7 +203,7 @@ class Members(Names):
             for candidate in self.world.subclasses(ref, self.bases)[:_FEW]:
                 assigned = union(assigned, self._assigned(candidate, name, frame))
         found = (
-            self._as_declared(assigned, declared) if any(v[0] != "k" for v in assigned) else union(declared, assigned)
+            self.as_declared(assigned, declared) if any(v[0] != "k" for v in assigned) else union(declared, assigned)
         )
         if found:
             return self._with_items(found, ("aitems", ref, name), name, frame)
@@ -278,10 +278,13 @@ class Members(Names):
         if value[0] == "o":
             return (other[1], other[2]) in self.order((value[1], value[2]))
         if value[0] == "i":
-            return value[1] == other[1] or any(spec.name == other[1] for spec in self.catalogue.order(value[1]))
+            # `queue.Queue.unbounded` is what the catalogue calls a `queue.Queue` that was built in a certain way
+            if value[1] == other[1] or value[1].startswith(f"{other[1]}."):
+                return True
+            return any(spec.name == other[1] for spec in self.catalogue.order(value[1]))
         return value[0] in ("d", "l", "t")
 
-    def _as_declared(self, assigned: Values, declared: Values) -> Values:
+    def as_declared(self, assigned: Values, declared: Values) -> Values:
         """What was assigned to an attribute, as far as it is what the attribute is declared to be."""
         if not declared or any(value[0] not in ("o", "i") for value in declared):
             return assigned

@@ -81,8 +81,9 @@ class Names(State):
         enclosing = frame.variant.env
         while enclosing >= 0:
             variant = self.variants[enclosing]
+            self.read(("local", enclosing, name), frame)  # it may get its value only after this function was made
             if name in variant.names:
-                return self.read(("local", enclosing, name), frame) or variant.names[name]
+                return variant.names[name]
             enclosing = variant.env
         found = self.global_value(frame.module, name, frame)
         if found is None:

@@ -376,7 +376,7 @@ class Interpreter(Narrowing):
         if value is None and frame.variant.function[1] >= 0 and target is not None and target[0] == "n":
             self.assign(target, declared, frame)
         else:
-            self.assign(target, useful or declared or given, frame)
+            self.assign(target, self.as_declared(useful, declared) or declared or given, frame)
         return True
 
     def _augmented(self, statement: Any, frame: Frame) -> bool:
@@ -522,7 +522,7 @@ class Interpreter(Narrowing):
             constant, frame.impossible = False, False
         if verdict == "off":
             frame.flags |= OFF_LOOP
-        if _guards(test, True) and _assigns(body, _guards(test, True), frame):
+        if _guards(test, True) and _assigns(body, _guards(test, True), frame, self.setters(test, frame)):
             frame.flags |= ONCE
         elif _misses_cache(test, body, True, frame):
             frame.flags |= ONCE
@@ -587,6 +587,19 @@ class Interpreter(Narrowing):
                     return False
         return ...
 
+    def setters(self, test: Node, frame: Frame) -> frozenset[str]:
+        """The methods of the frame's class that assign the attribute a guard asks for."""
+        place = _guards(test, True) or _guards(test, False)
+        if place is None or place[0] != "a" or frame.owner is None:
+            return frozenset()
+        out: set[str] = set()
+        for above in self.order(frame.owner):
+            if isinstance(above, tuple):
+                for index in self.world.class_(above).attribute_writers.get(place[3], ()):
+                    if index >= 0 and (above[0], index) != frame.variant.function:
+                        out.add(self.world.function((above[0], index)).name)
+        return frozenset(out)
+
     def _elsewhere(self, body: Block, frame: Frame) -> None:
         """`if __name__ == "__main__":` is a script's own start, not the server's import."""
         script = self._variant((frame.module, -1), -2, UNKNOWN, {})
@@ -611,7 +624,9 @@ class Interpreter(Narrowing):
         if self.probe(test, frame) == "on":
             flags |= OFF_LOOP
         guarded = _guards(test, False)
-        if (guarded and _assigns(rest, guarded, frame)) or _misses_cache(test, rest, False, frame):
+        if (guarded and _assigns(rest, guarded, frame, self.setters(test, frame))) or _misses_cache(
+            test, rest, False, frame
+        ):
             flags |= ONCE
         return flags
 
@@ -880,11 +895,13 @@ def _place(node: Node) -> Node:
     return node if node is not None and node[0] in ("n", "a") else None
 
 
-def _assigns(block: Block, place: Node, frame: Frame) -> bool:
+def _assigns(block: Block, place: Node, frame: Frame, setters: frozenset[str] = frozenset()) -> bool:
     """Whether a block assigns a place that outlives the call: a declared global, or an attribute."""
     outlives = place[0] != "n" or place[1] in frame.declared
     for statement in block:
         tag = statement[0]
+        if setters and _calls_one_of(statement, setters):
+            return True
         if _fills(statement, place) and (outlives or place[1] not in frame.env):
             return True
         if not outlives:
@@ -893,13 +910,33 @@ def _assigns(block: Block, place: Node, frame: Frame) -> bool:
             return True
         if tag == ":" and _same(statement[1], place):
             return True
-        if tag == "with" and _assigns(statement[2], place, frame):
+        if tag == "with" and _assigns(statement[2], place, frame, setters):
             return True
-        if tag == "if" and (_assigns(statement[2], place, frame) or _assigns(statement[3], place, frame)):
+        if tag == "if" and (
+            _assigns(statement[2], place, frame, setters) or _assigns(statement[3], place, frame, setters)
+        ):
             return True
-        if tag == "try" and (_assigns(statement[1], place, frame) or _assigns(statement[3], place, frame)):
+        if tag == "try" and (
+            _assigns(statement[1], place, frame, setters) or _assigns(statement[3], place, frame, setters)
+        ):
             return True
     return False
+
+
+def _calls_one_of(statement: Any, setters: frozenset[str]) -> bool:
+    """Whether a statement calls (or awaits) one of these methods of `self`."""
+    node = statement[1] if statement[0] == "e" else statement[2] if statement[0] == "=" else None
+    if node is not None and node[0] == "w":
+        node = node[2]
+    return (
+        node is not None
+        and node[0] == "c"
+        and node[2] is not None
+        and node[2][0] == "a"
+        and node[2][3] in setters
+        and node[2][2] is not None
+        and node[2][2][0] == "n"
+    )
 
 
 def _fills(statement: Any, place: Node) -> bool:

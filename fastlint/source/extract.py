@@ -14,6 +14,7 @@ import libcst as cst
 
 from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node, Param
 
+_LONGEST_ELIF = 500  # each is one `else` deeper, and whoever reads the facts needs stack for that
 _LONGEST_STRING = 400  # longer constants (prompts, templates) are never a name, a path, a URL or a mode
 _MUTATORS = frozenset({"append", "add", "insert", "extend", "update", "setdefault", "appendleft", "register"})
 
@@ -680,7 +681,7 @@ def _continue(node: cst.Continue, walk: _Walk, out: Block) -> None:
 def _if(node: cst.If, walk: _Walk, out: Block) -> None:
     current: Any = node
     place = out
-    while True:  # an `elif` chain is a loop, not a recursion
+    for _ in range(_LONGEST_ELIF):  # an `elif` chain is a loop, not a recursion
         ending = [] if place is out else [walk.number(current)]  # the first `if` is numbered as every statement is
         test = _expression(current.test, walk)
         body = _suite(current.body, walk)
@@ -694,6 +695,7 @@ def _if(node: cst.If, walk: _Walk, out: Block) -> None:
             continue
         orelse.extend(_suite(following.body, walk))
         return
+    raise RecursionError
 
 
 def _while(node: cst.While, walk: _Walk, out: Block) -> None:

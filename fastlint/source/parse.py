@@ -27,7 +27,7 @@ _CHILD = "import sys; sys.path[:] = sys.argv[1:]; from fastlint.source.child imp
 _BRACKETS = b"()[]{}"
 _NOT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _LINK = re.compile(rb"[-+*/%@|&^~<>.(\[]|\b(?:not|and|or|if|in|lambda|await)\b")
-_LINKED_LINE = re.compile(rb"[-+*/%@|&^~<>.)\]]|(?:not|and|or|if|else|elif|lambda|await)\b|.*(?:[-+*/%@|&^~<>.]|\w:)$")
+_LINKED_LINE = re.compile(rb"[-+*/%@|&^~<>.)\]]|(?:not|and|or|if|else|lambda|await)\b|.*(?:[-+*/%@|&^~<>.]|\w:)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ class Unreadable:
     reason: str
     line: int = 1
     column: int = 1
+
+
+_TOO_DEEP = Unreadable("nested too deeply to be analysed")
 
 
 def parse(source: bytes) -> ModuleFacts | Unreadable:
@@ -77,7 +80,7 @@ def parse_here(source: bytes) -> ModuleFacts | Unreadable:
         line = source[: error.start].count(b"\n") + 1
         return Unreadable(f"not valid {error.encoding}: {error.reason}", line)
     except RecursionError:
-        return Unreadable("nested too deeply to be analysed")
+        return _TOO_DEEP
     except (SyntaxError, LookupError, ValueError) as error:
         return Unreadable(_first_sentence(str(error)))
     except Exception as error:  # the native parser may raise anything on hostile input: the run goes on
@@ -152,7 +155,10 @@ def _parse_in_child(source: bytes) -> ModuleFacts | Unreadable:
         return Unreadable(f"no child process to parse it in: {error.strerror}")
     if done.returncode != 0:
         return Unreadable("nested too deeply: the parser ran out of stack")
-    answer = json.loads(done.stdout)
+    try:
+        answer = json.loads(done.stdout)
+    except RecursionError:  # the child's stack is deeper than this process's
+        return _TOO_DEEP
     if "reason" in answer:
         return Unreadable(answer["reason"], answer["line"], answer["column"])
     return from_json(answer)
