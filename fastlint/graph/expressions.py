@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from fastlint.graph.calls import Calls
+from fastlint.graph.protocols import Protocols
 from fastlint.graph.state import CALL, IMPLICIT, MAYBE, OFF_LOOP, Frame
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, collection, elements, only_constant, shallow, union
 from fastlint.graph.world import FunctionRef
@@ -37,7 +37,7 @@ _BULK_MUTATORS = frozenset({"extend", "update"})
 _ROUTE_METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "api_route"})
 
 
-class Expressions(Calls):
+class Expressions(Protocols):
     """Evaluates expression records."""
 
     def evaluate(self, node: Node, frame: Frame) -> Values:
@@ -142,7 +142,7 @@ class Expressions(Calls):
         """The key of a router that is a module's name (`router`, `users.router`); remembers its own prefix."""
         key: Any = None
         if node is not None and node[0] == "n" and (frame.variant.function[1] < 0 or node[1] not in frame.env):
-            key = self._home_of_global(node[1], frame)
+            key = self.home_of_global(node[1], frame)
         elif node is not None and node[0] == "a":
             for value in self.evaluate(node[2], frame):
                 if value[0] == "m":
@@ -151,7 +151,7 @@ class Expressions(Calls):
             module = self.world.modules.get(key[1])
             for binding in module.bindings.get(key[2], ()) if module is not None else ():
                 if binding[0] == "imp" and binding[3] is not None:
-                    return self._home_of_global(key[2], self.module_frame(key[1]))
+                    return self.home_of_global(key[2], self.module_frame(key[1]))
                 if binding[0] in ("expr", "ann"):
                     made = binding[1] if binding[0] == "expr" else binding[2]
                     if made is not None and made[0] == "c":
@@ -202,7 +202,7 @@ class Expressions(Calls):
                     self.assign_name(name, union(frame.env[name], (("l", given),)), frame)
                     if frame.variant.function[1] >= 0 and name not in frame.declared:
                         return
-            key = self._home_of_global(name, frame)
+            key = self.home_of_global(name, frame)
             if key is not None:
                 self.widen(key, given)
         elif container[0] == "a":
@@ -220,7 +220,7 @@ class Expressions(Calls):
         elif container[0] == "s":
             self.put_into(container[2], (("l", given),), frame)
 
-    def _home_of_global(self, name: str, frame: Frame) -> Any:
+    def home_of_global(self, name: str, frame: Frame) -> Any:
         """The key of a module-level container, through the import that brought it here."""
         module = self.world.modules.get(frame.module)
         for _ in range(5):
@@ -359,17 +359,6 @@ class Expressions(Calls):
             left = right
         return UNKNOWN
 
-    def truth(self, values: Values, site: int, frame: Frame) -> None:
-        """A truth test runs `__bool__`, else `__len__`."""
-        for value in values:
-            if value[0] == "o":
-                for special in ("__bool__", "__len__"):
-                    if self.find_method((value[1], value[2]), special) is not None:
-                        self.implicit(value, special, frame, site, [])
-                        break
-            elif value[0] == "i" and not value[2]:
-                self.implicit(value, "__bool__", frame, site, [])
-
     def _unary(self, node: Node, frame: Frame) -> Values:
         values = self.evaluate(node[2], frame)
         if node[1] == "not":
@@ -488,7 +477,7 @@ class Expressions(Calls):
         env = frame.variant.number if frame.variant.function[1] >= 0 else -1
         function: Value = ("f", frame.module, index, env)
         bindings = {".0": values} if values else {}
-        variant = self._variant((frame.module, index), env, UNKNOWN, bindings)
+        variant = self.variant_of((frame.module, index), env, UNKNOWN, bindings)
         self.facts.setdefault(("scope", variant.number), UNKNOWN)
         return self.call_variant(-1, function, variant, frame, 0, CALL)
 
@@ -518,65 +507,6 @@ class Expressions(Calls):
         if node[1]:
             self.assign_name(node[1], values, frame)
         return values
-
-    # Iterating and entering
-
-    def iterate(self, values: Values, site: int, frame: Frame) -> Values:
-        """What iterating gives; generators run here, and so do `__iter__`, `__next__` and blocking cursors."""
-        out: Values = UNKNOWN
-        for value in values:
-            kind = value[0]
-            if kind == "g":
-                if value[2] >= 0:
-                    self.edge(frame, site, CALL, self.variants[value[2]], IMPLICIT)
-                out = union(out, value[1])
-            elif kind in ("l", "t", "ag"):
-                out = union(out, elements((value,)))
-            elif kind == "map":
-                for function in value[1]:
-                    out = union(out, self.call(site, function, [], {}, frame, IMPLICIT))
-            elif kind == "o":
-                iterator = self.implicit(value, "__iter__", frame, site, [])
-                for inner in iterator:
-                    if inner == value or inner[0] == "o":
-                        out = union(out, self.implicit(inner, "__next__", frame, site, []))
-                    elif inner[0] in ("g", "l", "t", "i"):
-                        out = union(out, self.iterate((inner,), site, frame))
-                if not iterator:
-                    out = union(out, self.implicit(value, "__getitem__", frame, site, []))
-            elif kind == "i":
-                self.implicit(value, "__iter__", frame, site, [])
-                self.implicit(value, "__next__", frame, site, [])
-                path = value[2]
-                item = self.catalogue.item(value[1]) if not path else None
-                if item is not None:
-                    out = union(out, self.typed(item, value, [], {}, UNKNOWN, frame))
-                elif path:
-                    out = union(out, (value,))
-        return out
-
-    def enter(self, values: Values, site: int, frame: Frame, is_async: bool) -> Values:
-        """What `with value as x` binds; entering and leaving run here."""
-        out: Values = UNKNOWN
-        for value in values:
-            kind = value[0]
-            if kind == "cm":
-                if value[2] >= 0 and not value[3]:
-                    self.edge(frame, site, CALL, self.variants[value[2]], IMPLICIT)
-                out = union(out, value[1])
-            elif kind == "o":
-                prefix = "__a" if is_async else "__"
-                entered = self.implicit(value, f"{prefix}enter__", frame, site, [])
-                self.implicit(value, f"{prefix}exit__", frame, site, [])
-                out = union(out, self.settled(entered) or (value,))
-            elif kind == "i":
-                if not is_async:
-                    self.implicit(value, "__enter__", frame, site, [])
-                    self.implicit(value, "__exit__", frame, site, [])
-                out = union(out, self.entered((value,), frame, site, is_async))
-            elif kind == "co":  # async with await …; aiohttp's request objects
-                out = union(out, value[1])
-        return out
 
     # Assignment
 
@@ -646,7 +576,7 @@ class Expressions(Calls):
                 ref = (base[1], base[2])
                 setter = self._setter(ref, name) if base[0] == "o" else None
                 if setter is not None:
-                    bound: Value = ("f", setter[0], setter[1], self._env_of_class(setter))
+                    bound: Value = ("f", setter[0], setter[1], self.env_of_class(setter))
                     self.call_function(site, bound, base, [values], {}, frame, IMPLICIT, CALL)
                 for above in self.order(ref) if base[0] == "o" else ():
                     if isinstance(above, tuple) and name in self.world.class_bindings(above):

@@ -87,7 +87,7 @@ class Members(Names):
             for ref in writers[:_FEW]:
                 if ref[1] >= 0:
                     self.ensure(ref)
-        return self._with_items(self.read(key, frame), ("aitems", _STATE, name), name, frame)
+        return self.with_items(self.read(key, frame), ("aitems", _STATE, name), name, frame)
 
     # Classes
 
@@ -131,9 +131,9 @@ class Members(Names):
 
     def method_values(self, ref: FunctionRef, frame: Frame) -> Values:
         """What a method's name is bound to, its decorators applied."""
-        return self.function_values(ref[0], ref[1], self._env_of_class(ref), frame)
+        return self.function_values(ref[0], ref[1], self.env_of_class(ref), frame)
 
-    def _env_of_class(self, ref: FunctionRef) -> int:
+    def env_of_class(self, ref: FunctionRef) -> int:
         function = self.world.function(ref)
         if function.owner < 0:
             return -1
@@ -206,7 +206,7 @@ class Members(Names):
             self.as_declared(assigned, declared) if any(v[0] != "k" for v in assigned) else union(declared, assigned)
         )
         if found:
-            return self._with_items(found, ("aitems", ref, name), name, frame)
+            return self.with_items(found, ("aitems", ref, name), name, frame)
         for above in order:
             if isinstance(above, str):
                 found = self._inherited_from_library(above, name, frame)

@@ -97,7 +97,7 @@ class Names(State):
             if not self._bind_global(module, name, key):
                 return None
         values = self.read(key, frame)
-        return self._with_items(values, ("items", module, name), name, frame)
+        return self.with_items(values, ("items", module, name), name, frame)
 
     def _bind_global(self, module: str, name: str, key: Any) -> bool:
         found = self.world.module(module)
@@ -138,7 +138,7 @@ class Names(State):
                 return True
         return False
 
-    def _with_items(self, values: Values, key: Any, name: str, frame: Frame | None) -> Values:
+    def with_items(self, values: Values, key: Any, name: str, frame: Frame | None) -> Values:
         """A container together with what the project's functions put into it."""
         if not any(value[0] in ("l", "d") for value in values):
             return values
@@ -257,7 +257,7 @@ class Names(State):
             inner = Frame(scope.variant, ref[0], {}, class_scope=ref, owner=ref, quiet=True)
             for binding in self.world.class_bindings(ref).get(name, ()):
                 self.widen(key, self.bound(binding, ref[0], inner, ref))
-        return self._with_items(self.read(key, frame), ("aitems", ref, name), name, frame)
+        return self.with_items(self.read(key, frame), ("aitems", ref, name), name, frame)
 
     # Annotations
 

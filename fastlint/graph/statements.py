@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastlint.graph.calls import BRIDGED
+from fastlint.graph.definitions import Definitions
 from fastlint.graph.expressions import site_of
-from fastlint.graph.narrowing import Narrowing, collect_calls
-from fastlint.graph.state import CALL, LOOP, OFF_LOOP, ONCE, POOL, Frame, Variant
+from fastlint.graph.guards import (
+    assigns,
+    breaks,
+    catches_runtime_error,
+    guarded_place,
+    is_main_guard,
+    is_type_checking,
+    misses_cache,
+    terminates,
+)
+from fastlint.graph.narrowing import collect_calls
+from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, only_constant, shallow, union
-from fastlint.graph.world import ClassRef, FunctionRef
-from fastlint.rulebook.catalogue import Decoration, Spec
 from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
@@ -19,40 +27,12 @@ _MOST_RUNS = 6
 SERVER_SCRIPT = "starts the server"
 _SERVES = frozenset({"run", "serve", "Server", "Config"})
 _SERVERS = frozenset({"uvicorn", "hypercorn", "granian", "gunicorn"})
-_FILLERS = frozenset({"append", "extend", "update", "add", "insert", "setdefault"})
 _LOCKS = frozenset({"threading.Lock", "threading.RLock", "threading.Condition"})
 _PLATFORM = frozenset({"sys.platform", "os.name", "platform.system"})
-_VERBS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
 
 
-class Interpreter(Narrowing):
+class Interpreter(Definitions):
     """Runs statements, functions and modules, until nothing grows any more."""
-
-    # Functions
-
-    def ensure(self, ref: FunctionRef) -> Variant:
-        """See `State.ensure`."""
-        function = self.world.function(ref)
-        receiver: Values = UNKNOWN
-        env = -1
-        if function.owner >= 0 and not function.is_lambda:
-            env = self._env_of_class(ref)
-            if function.params:
-                receiver = (("o", ref[0], function.owner, 0),)
-                if any(
-                    node is not None and node[0] == "n" and node[1] == "classmethod" for node in function.decorators
-                ):
-                    receiver = (("c", ref[0], function.owner, -1),)
-                elif any(
-                    node is not None and node[0] == "n" and node[1] == "staticmethod" for node in function.decorators
-                ):
-                    receiver = UNKNOWN
-        elif function.parent >= 0:
-            outer = self.of_function.get((ref[0], function.parent))
-            env = outer[0].number if outer else self.ensure((ref[0], function.parent)).number
-        variant = self._variant(ref, env, receiver, {})
-        self.run(variant)
-        return variant
 
     def run(self, variant: Variant) -> None:
         """See `Calls.run`."""
@@ -95,25 +75,8 @@ class Interpreter(Narrowing):
         for param in params:
             self.assign_name(param.name, self.param_values(variant, param, frame), frame)
         if not function.is_async:
-            self._waiting_decorators(function.decorators, frame)
+            self.waiting_decorators(function.decorators, frame)
         self.block(function.body, frame)
-
-    def _waiting_decorators(self, decorators: list[Node], frame: Frame) -> None:
-        """A decorator that itself waits (`@retry` sleeps between tries) does so whenever the function is called."""
-        for node in decorators:
-            if node is None or node[0] not in ("n", "a", "c"):
-                continue
-            callee = node[2] if node[0] == "c" else node
-            for value in self.evaluate(callee, self.frame_of_definition(frame.variant.function)):
-                if value[0] == "x":
-                    spec = self.catalogue.function(value[1])
-                    if spec is not None and spec.decorates is not None and spec.rule is not None:
-                        scope = self.frame_of_definition(frame.variant.function)
-                        args = [self.evaluate(part, scope) for part in node[3]] if node[0] == "c" else []
-                        named = {k: self.evaluate(part, scope) for k, part in node[4]} if node[0] == "c" else {}
-                        if not self.applies(spec, args, named):
-                            continue
-                        self.event(frame, node[1] if node[0] != "n" else -1, value[1], spec)
 
     def _run_module(self, variant: Variant) -> None:
         name = variant.function[0]
@@ -122,15 +85,6 @@ class Interpreter(Narrowing):
         for known, values in variant.names.items():
             if ("global", name, known) in self.facts:
                 self.widen(("global", name, known), tuple(value for value in values if value != NONE))
-
-    def module_frame(self, module: str) -> Frame:
-        """See `State.module_frame`."""
-        variant = self._variant((module, -1), -1, UNKNOWN, {})
-        return Frame(variant, module, {}, quiet=True)
-
-    def module_variant(self, module: str) -> Variant:
-        """The variant that is the body of a module."""
-        return self._variant((module, -1), -1, UNKNOWN, {})
 
     def settle(self) -> None:
         """Run what waits, and run again what read something that has grown since; ends because values only grow."""
@@ -144,203 +98,6 @@ class Interpreter(Narrowing):
                 variant = self.variants[number]
                 if variant.runs < _MOST_RUNS:
                     self._run(variant)
-
-    # Decorators
-
-    def function_values(self, module: str, index: int, env: int, frame: Frame | None) -> Values:
-        """See `State.function_values`."""
-        function = self.world.modules[module].facts.functions[index]
-        plain: Values = (("f", module, index, env),)
-        if not function.decorators:
-            return plain
-        key = ("defined", module, index, env)
-        if key not in self.facts:
-            self.facts[key] = plain  # a decorator that refers to its own function ends here
-            scope = self.frame_of_definition((module, index))
-            self.facts[key] = self.decorated(plain, function.decorators, scope) or plain
-        return self.facts[key]
-
-    def decorated(self, values: Values, decorators: list[Node], frame: Frame) -> Values:
-        """What decorators make of a function, innermost first; records what they register."""
-        for node in reversed(decorators):
-            if node is not None:
-                values = self._decorate(values, node, frame) or values
-        return values
-
-    def _decorate(self, values: Values, node: Node, frame: Frame) -> Values:
-        if node[0] == "c":
-            callee_node = node[2]
-            found = False
-            for callee in self.evaluate(callee_node, frame):
-                decoration = self._decoration(callee, node, frame)
-                if decoration is not None:
-                    self.evaluate_call(node, frame, False)
-                    self._note_decorated(callee, values)
-                    values = self._apply_decoration(decoration, values, node, callee_node[-1], frame)
-                    found = True
-            if found:
-                return values
-            label = _route_by_shape(node)
-            produced = self.evaluate_call(node, frame, False)
-            if label is not None and not any(value[0] in ("f", "b", "once", "o") for value in produced):
-                return self._apply_decoration(Decoration("auto", "route", "same"), values, node, callee_node[-1], frame)
-            decorators = produced
-        else:
-            decorators = self.evaluate(node, frame)
-        site = node[1] if node[0] in ("a", "c") else -1
-        for decorator in decorators:
-            decoration = self._decoration(decorator, None, frame)
-            if decoration is not None:
-                self._note_decorated(decorator, values)
-                values = self._apply_decoration(
-                    decoration, values, node, node[-1] if node[0] in ("n", "a") else "", frame
-                )
-            elif decorator[0] in ("f", "b", "o", "once", "c"):
-                produced = self.call(site, decorator, [values], {}, frame)
-                callables = tuple(v for v in produced if v[0] in ("f", "b", "p", "o", "off", "once", "mgr"))
-                values = callables or values
-            elif decorator[0] == "x" and decorator[1] in self.catalogue.makers:
-                made = self.call(site, decorator, [values], {}, frame)
-                if any(v[0] == "i" and self.catalogue.method(v[1], "__call__") is not None for v in made):
-                    values = made
-            elif decorator[0] == "off":
-                values = tuple(("off", value, decorator[2]) for value in values)
-        return values
-
-    def _decoration(self, decorator: Any, node: Node, frame: Frame) -> Decoration | None:
-        spec = self._decorating_spec(decorator)
-        if spec is None:
-            return None
-        if spec.decorates is None and spec.runs and spec.runs[0].where in ("pool", "thread"):
-            return Decoration(None, "", "offloaded") if "sync_to_async" in decorator[1] else None
-        if spec.decorates is not None and spec.rule is None and (spec.only or spec.unless) and node is not None:
-            args = [self.evaluate(argument, frame) for argument in node[3]]
-            if not self.applies(spec, args, {key: self.evaluate(value, frame) for key, value in node[4]}):
-                return None
-        return spec.decorates
-
-    def _decorating_spec(self, decorator: Any) -> Spec | None:
-        if decorator[0] == "x":
-            return self.catalogue.function(decorator[1])
-        if decorator[0] == "i":
-            return self.catalogue.method(decorator[1], decorator[2] or "__call__")
-        return None
-
-    def _note_decorated(self, decorator: Any, values: Values) -> None:
-        """Remember the interface that a decorator gives to a function (`task.delay`, `group.command`)."""
-        spec = self._decorating_spec(decorator)
-        made = spec.returns if spec is not None else None
-        if made is None and decorator[0] == "i":
-            made = self.catalogue.returned(decorator[1], decorator[2] or "__call__")
-        if made is None and decorator[0] == "x" and decorator[1] in self.catalogue.makers:
-            made = ("type", self.catalogue.makers[decorator[1]])
-        if made is not None and made[0] == "type":
-            for value in values:
-                if value[0] == "f":
-                    kind = self.catalogue.canonical(made[1])
-                    self.facts[("decorated", value[1], value[2])] = (("i", kind, "", 0),)
-
-    def _apply_decoration(self, decoration: Decoration, values: Values, node: Node, name: str, frame: Frame) -> Values:
-        site = node[1] if node[0] in ("a", "c") else -1
-        if decoration.label in ("validator", "serializer"):
-            if frame.class_scope is not None:
-                hooks = self.model_hooks.setdefault(frame.class_scope, {})
-                for value in values:
-                    if value[0] == "f":
-                        hooks[(value[1], value[2])] = decoration.label
-            return values
-        if decoration.where is not None:
-            label = _label(decoration.label, name, node, self._router_of(node, frame))
-            self.register(frame, site, label)
-            for value in values:
-                if value[0] == "f" and self.world.function((value[1], value[2])).owner >= 0:
-                    function = self.world.function((value[1], value[2]))
-                    value = ("b", value, ("o", value[1], function.owner, 0))
-                given: list[Values] = [(BRIDGED,)] * 8 if decoration.keeps_loop_bridge else []
-                self.run_value(value, decoration.where, site, frame, given, {}, label)
-                if decoration.label == "route":
-                    self.serve_models(value, node, site, frame)
-        becomes = decoration.becomes
-        if becomes == "offloaded":
-            return tuple(("off", value, "pool") for value in values)
-        if becomes == "manager":
-            return tuple(("mgr", value, False) for value in values)
-        if becomes == "async_manager":
-            return tuple(("mgr", value, True) for value in values)
-        if becomes == "cached":
-            return tuple(("once", value) for value in values)
-        return values
-
-    def _router_of(self, node: Node, frame: Frame) -> Any:
-        """Which router a route's decorator belongs to, where that is a module's name."""
-        if node[0] != "c" or node[2] is None or node[2][0] != "a":
-            return None
-        return self.router_at(node[2][2], frame)
-
-    def full_label(self, label: str) -> str:
-        """A label with the prefixes of its router and of those that include it."""
-        if "\0" not in label:
-            return label
-        verb, _, rest = label.partition(" ")
-        parts = rest.split("\0")
-        path, router = parts[-1], ("items", parts[1], parts[2])
-        for _ in range(6):
-            path = self.prefixes.get(router, "") + path
-            if router not in self.included:
-                break
-            prefix, router = self.included[router]
-            path = prefix + path
-        return f"{verb} {path}"
-
-    def serve_models(self, value: Value, node: Node, site: int, frame: Frame) -> None:
-        """The validators and serializers that FastAPI runs for a route: on the loop, also for plain `def` routes;
-        only the validation of a plain route's answer happens in its worker thread."""
-        function_value = value[1] if value[0] == "b" else value
-        if function_value[0] != "f":
-            return
-        ref = (function_value[1], function_value[2])
-        function = self.world.function(ref)
-        scope = self.frame_of_definition(ref)
-        for param in function.params:
-            if param.annotation is not None:
-                self._run_hooks(self.annotated(ref, param), "validator", LOOP, site, frame, set())
-        answer = self.annotation(function.returns, scope)
-        if node is not None and node[0] == "c":
-            declared = next((value for key, value in node[4] if key == "response_model"), None)
-            answer = self.annotation(declared, frame) or answer
-        self._run_hooks(answer, "serializer", LOOP, site, frame, set())
-        self._run_hooks(answer, "validator", LOOP if function.is_async else POOL, site, frame, set())
-
-    def _run_hooks(
-        self, values: Values, label: str, kind: str, site: int, frame: Frame, seen: set[tuple[str, int]]
-    ) -> None:
-        """The hooks of models, and of the models in their fields."""
-        for value in values:
-            if value[0] in ("l", "t", "d"):
-                self._run_hooks(elements((value,)), label, kind, site, frame, seen)
-                continue
-            ref = (value[1], value[2]) if value[0] == "o" else None
-            if ref is None or ref in seen:
-                continue
-            seen.add(ref)
-            for above in self.order(ref):
-                if isinstance(above, str):
-                    continue
-                self.define_hooks(above)
-                for hook, what in self.model_hooks.get(above, {}).items():
-                    if what == label:
-                        target: Value = ("f", hook[0], hook[1], -1)
-                        self.call_function(site, target, ("o", ref[0], ref[1], 0), [], {}, frame, 0, kind)
-                bindings = self.world.class_bindings(above)
-                for name, rows in bindings.items():
-                    if rows[0][0] == "ann":
-                        self._run_hooks(self.class_level(above, name, frame), label, kind, site, frame, seen)
-
-    def define_hooks(self, ref: ClassRef) -> None:
-        """Make sure that the module of a class has been run, so that its hooks are known."""
-        self.run(self.module_variant(ref[0]))
-
-    # Statements
 
     def block(self, statements: Block, frame: Frame) -> bool:
         """Run statements in order; False where the block never reaches its end."""
@@ -456,7 +213,7 @@ class Interpreter(Narrowing):
         for above in self.order(ref)[1:]:
             if isinstance(above, tuple) and "__init_subclass__" in self.world.class_(above).methods:
                 hook = self.world.class_(above).methods["__init_subclass__"][-1]
-                target: Value = ("f", above[0], hook, self._env_of_class((above[0], hook)))
+                target: Value = ("f", above[0], hook, self.env_of_class((above[0], hook)))
                 self.call_function(cls.site, target, ("c", frame.module, index, env), [], {}, frame, 0, CALL)
                 break
         self.assign_name(name, (("c", frame.module, index, env),), frame)
@@ -475,24 +232,6 @@ class Interpreter(Narrowing):
                 inner.statement = statement[-1]
                 _STATEMENTS[statement[0]](self, statement, inner)
 
-    def framework_methods(self, ref: Any, site: int, frame: Frame) -> None:
-        """Methods that a framework calls on subclasses of its classes (`BaseHTTPMiddleware.dispatch` …)."""
-        bases = [above for above in self.order(ref) if isinstance(above, str)]
-        if not bases:
-            return
-        for name in self.world.class_(ref).methods:
-            for base in bases:
-                entry = self.catalogue.entry(base, name)
-                if entry is None:
-                    continue
-                where, label = entry
-                method = (ref[0], self.world.class_(ref).methods[name][-1])
-                self.register(frame, site, label)
-                for value in self.method_values(method, frame):
-                    bound = ("b", value, ("o", ref[0], ref[1], 0))
-                    self.run_value(bound, where, site, frame, [], {}, label)
-                break
-
     def _import(self, statement: Any, frame: Frame) -> bool:
         for bound, level, target, attribute in statement[1]:
             if bound == "*" or not bound:
@@ -502,12 +241,12 @@ class Interpreter(Narrowing):
 
     def _if(self, statement: Any, frame: Frame) -> bool:
         _, test, body, orelse, *_ = statement
-        if _is_type_checking(test):
+        if is_type_checking(test):
             for inner in body:
                 if inner[0] == "imp":
                     self._import(inner, frame)
             return self.block(orelse, frame)
-        if _is_main_guard(test):
+        if is_main_guard(test):
             self._elsewhere(body, frame)
             return self.block(orelse, frame)
         values = self.evaluate(test, frame)
@@ -522,9 +261,9 @@ class Interpreter(Narrowing):
             constant, frame.impossible = False, False
         if verdict == "off":
             frame.flags |= OFF_LOOP
-        if _guards(test, True) and _assigns(body, _guards(test, True), frame, self.setters(test, frame)):
+        if guarded_place(test, True) and assigns(body, guarded_place(test, True), frame, self.setters(test, frame)):
             frame.flags |= ONCE
-        elif _misses_cache(test, body, True, frame):
+        elif misses_cache(test, body, True, frame):
             frame.flags |= ONCE
         first = constant is ... or bool(constant)
         alive_body = self.block(body, frame) if first else False
@@ -589,7 +328,7 @@ class Interpreter(Narrowing):
 
     def setters(self, test: Node, frame: Frame) -> frozenset[str]:
         """The methods of the frame's class that assign the attribute a guard asks for."""
-        place = _guards(test, True) or _guards(test, False)
+        place = guarded_place(test, True) or guarded_place(test, False)
         if place is None or place[0] != "a" or frame.owner is None:
             return frozenset()
         out: set[str] = set()
@@ -602,7 +341,7 @@ class Interpreter(Narrowing):
 
     def _elsewhere(self, body: Block, frame: Frame) -> None:
         """`if __name__ == "__main__":` is a script's own start, not the server's import."""
-        script = self._variant((frame.module, -1), -2, UNKNOWN, {})
+        script = self.variant_of((frame.module, -1), -2, UNKNOWN, {})
         script.runs = max(script.runs, 1)
         script.labels.setdefault(-1, "__main__")
         inner = Frame(script, frame.module, dict(frame.env), quiet=frame.quiet)
@@ -618,13 +357,13 @@ class Interpreter(Narrowing):
     def _after_if(self, statement: Any, rest: Block, frame: Frame) -> int:
         """What holds for the statements after an `if` whose body never falls through."""
         _, test, body, orelse, *_ = statement
-        if orelse or not body or not _terminates(body):
+        if orelse or not body or not terminates(body):
             return 0
         flags = 0
         if self.probe(test, frame) == "on":
             flags |= OFF_LOOP
-        guarded = _guards(test, False)
-        if (guarded and _assigns(rest, guarded, frame, self.setters(test, frame))) or _misses_cache(
+        guarded = guarded_place(test, False)
+        if (guarded and assigns(rest, guarded, frame, self.setters(test, frame))) or misses_cache(
             test, rest, False, frame
         ):
             flags |= ONCE
@@ -638,7 +377,7 @@ class Interpreter(Narrowing):
         self.narrow(test, True, frame)
         self.block(body, frame)
         after = frame.env
-        forever = test is not None and test[0] == "k" and bool(test[1]) and not _breaks(body)
+        forever = test is not None and test[0] == "k" and bool(test[1]) and not breaks(body)
         frame.env = after if forever else _joined(after, before)
         self._keep_module_env(before, frame)
         self.block(orelse, frame)
@@ -701,7 +440,7 @@ class Interpreter(Narrowing):
         if node is None or not any(value[0] == "i" and value[1] in _LOCKS for value in values):
             return None
         if node[0] == "n":
-            home = self._home_of_global(node[1], frame) if node[1] not in frame.env else None
+            home = self.home_of_global(node[1], frame) if node[1] not in frame.env else None
             return ("lock", *home[1:]) if home is not None else None
         if node[0] == "a":
             for base in self.evaluate(node[2], frame):
@@ -713,7 +452,7 @@ class Interpreter(Narrowing):
 
     def _try(self, statement: Any, frame: Frame) -> bool:
         _, body, handlers, orelse, final, *_ = statement
-        probing = self.asks_for_loop(body, frame) and any(_catches_runtime_error(kind) for kind, _, _ in handlers)
+        probing = self.asks_for_loop(body, frame) and any(catches_runtime_error(kind) for kind, _, _ in handlers)
         before = frame.env
         frame.env = dict(before)
         alive = self.block(body, frame)
@@ -731,7 +470,7 @@ class Interpreter(Narrowing):
             frame.env = _joined(dict(before), after)
             if name is not None:
                 frame.env[name] = UNKNOWN
-            if probing and _catches_runtime_error(kind):
+            if probing and catches_runtime_error(kind):
                 frame.flags = flags | OFF_LOOP
             if self.block(handler, frame):
                 joined = frame.env if joined is None else _joined(joined, frame.env)
@@ -746,8 +485,8 @@ class Interpreter(Narrowing):
         _, body, handlers, orelse, *_ = statement
         if not self.asks_for_loop(body, frame):
             return False
-        return _terminates([*body, *orelse]) and any(
-            _catches_runtime_error(kind) and not _terminates(handler) for kind, _, handler in handlers
+        return terminates([*body, *orelse]) and any(
+            catches_runtime_error(kind) and not terminates(handler) for kind, _, handler in handlers
         )
 
     def _match(self, statement: Any, frame: Frame) -> bool:
@@ -775,218 +514,6 @@ def _joined(left: dict[str, Values], right: dict[str, Values]) -> dict[str, Valu
         elif known is not values:
             out[name] = union(known, values)
     return out
-
-
-def _terminates(block: Block) -> bool:
-    """Whether a block certainly ends in return, raise, break or continue."""
-    for statement in block:
-        tag = statement[0]
-        if tag in ("ret", "raise", "break", "continue"):
-            return True
-        if tag == "if" and statement[3] and _terminates(statement[2]) and _terminates(statement[3]):
-            return True
-        if tag == "with" and _terminates(statement[2]):
-            return True
-    return False
-
-
-def _breaks(block: Block) -> bool:
-    """Whether a loop body can leave its loop by `break`."""
-    for statement in block:
-        tag = statement[0]
-        if tag == "break":
-            return True
-        if tag == "if" and (_breaks(statement[2]) or _breaks(statement[3])):
-            return True
-        if tag == "with" and _breaks(statement[2]):
-            return True
-        if tag == "try" and (
-            _breaks(statement[1])
-            or any(_breaks(handler[2]) for handler in statement[2])
-            or _breaks(statement[3])
-            or _breaks(statement[4])
-        ):
-            return True
-        if tag == "match" and any(_breaks(case[1]) for case in statement[2]):
-            return True
-    return False
-
-
-def _is_type_checking(test: Node) -> bool:
-    return test is not None and test[0] in ("n", "a") and test[-1] == "TYPE_CHECKING"
-
-
-def _is_main_guard(test: Node) -> bool:
-    return (
-        test is not None
-        and test[0] == "cmp"
-        and test[2] == ["n", "__name__"]
-        and len(test[3]) == 1
-        and test[3][0][1] == ["k", "__main__"]
-    )
-
-
-def _catches_runtime_error(kind: Node) -> bool:
-    if kind is None:
-        return True
-    if kind[0] == "t":
-        return any(_catches_runtime_error(part) for part in kind[1])
-    return kind[0] in ("n", "a") and kind[-1] in (
-        "RuntimeError",
-        "Exception",
-        "BaseException",
-        "AsyncLibraryNotFoundError",
-        "NoEventLoopError",
-    )
-
-
-def _guards(test: Node, absent: bool) -> Node:
-    """The name or attribute that a test asks to be absent (`x is None`, `not x`) or present, or None."""
-    if test is None:
-        return None
-    if test[0] == "u" and test[1] == "not":
-        return _guards(test[2], not absent)
-    if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][1] == ["k", None]:
-        asks_absent = test[3][0][0] in ("is", "eq")
-        return _place(test[2]) if asks_absent == absent else None
-    if not absent:
-        if test[0] == "c" and test[2] == ["n", "hasattr"] and len(test[3]) == 2 and test[3][1] and test[3][1][0] == "k":
-            return ["a", -1, test[3][0], test[3][1][1]]
-        return _place(test)
-    return None
-
-
-def _misses_cache(test: Node, block: Block, absent: bool, frame: Frame) -> bool:
-    """Whether a block runs once a key: `if k not in cache: cache[k] = …`, or `x = cache.get(k)`, `if not x:` …"""
-    if test is None:
-        return False
-    if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][0] == ("not in" if absent else "in"):
-        cache = _place(test[3][0][1])
-        return cache is not None and _outlives(cache, frame) and _stores(block, cache, None, frame)
-    missing = _guards(test, absent)
-    return missing is not None and missing[0] == "n" and _stores(block, None, missing[1], frame)
-
-
-def _stores(block: Block, cache: Node, name: str | None, frame: Frame) -> bool:
-    """Whether a block puts something (the value of a name) under a key of a cache that outlives the call."""
-    for statement in block:
-        tag = statement[0]
-        if tag == "=":
-            for target in statement[1]:
-                if target is None or target[0] != "s" or not _place(target[2]):
-                    continue
-                if cache is not None and _same(target[2], cache):
-                    return True
-                if name is not None and statement[2] == ["n", name] and _outlives(target[2], frame):
-                    return True
-        elif tag == "if" and (_stores(statement[2], cache, name, frame) or _stores(statement[3], cache, name, frame)):
-            return True
-        elif tag in ("with", "try") and _stores(statement[2 if tag == "with" else 1], cache, name, frame):
-            return True
-    return False
-
-
-def _outlives(place: Node, frame: Frame) -> bool:
-    """Whether a container is more than a local of this call."""
-    return bool(place[0] == "a" or place[1] in frame.declared or place[1] not in frame.env)
-
-
-def _place(node: Node) -> Node:
-    return node if node is not None and node[0] in ("n", "a") else None
-
-
-def _assigns(block: Block, place: Node, frame: Frame, setters: frozenset[str] = frozenset()) -> bool:
-    """Whether a block assigns a place that outlives the call: a declared global, or an attribute."""
-    outlives = place[0] != "n" or place[1] in frame.declared
-    for statement in block:
-        tag = statement[0]
-        if setters and _calls_one_of(statement, setters):
-            return True
-        if _fills(statement, place) and (outlives or place[1] not in frame.env):
-            return True
-        if not outlives:
-            continue
-        if tag == "=" and any(_same(target, place) for target in statement[1]):
-            return True
-        if tag == ":" and _same(statement[1], place):
-            return True
-        if tag == "with" and _assigns(statement[2], place, frame, setters):
-            return True
-        if tag == "if" and (
-            _assigns(statement[2], place, frame, setters) or _assigns(statement[3], place, frame, setters)
-        ):
-            return True
-        if tag == "try" and (
-            _assigns(statement[1], place, frame, setters) or _assigns(statement[3], place, frame, setters)
-        ):
-            return True
-    return False
-
-
-def _calls_one_of(statement: Any, setters: frozenset[str]) -> bool:
-    """Whether a statement calls (or awaits) one of these methods of `self`."""
-    node = statement[1] if statement[0] == "e" else statement[2] if statement[0] == "=" else None
-    if node is not None and node[0] == "w":
-        node = node[2]
-    return (
-        node is not None
-        and node[0] == "c"
-        and node[2] is not None
-        and node[2][0] == "a"
-        and node[2][3] in setters
-        and node[2][2] is not None
-        and node[2][2][0] == "n"
-    )
-
-
-def _fills(statement: Any, place: Node) -> bool:
-    """Whether a statement puts something into the container at a place (`x.extend(…)`, `x[k] = v`)."""
-    if statement[0] == "e" and statement[1][0] == "c":
-        callee = statement[1][2]
-        return callee is not None and callee[0] == "a" and callee[3] in _FILLERS and _same(callee[2], place)
-    return statement[0] == "=" and any(
-        target is not None and target[0] == "s" and _same(target[2], place) for target in statement[1]
-    )
-
-
-def _same(left: Node, right: Node) -> bool:
-    """Whether two nodes name the same place (their sites differ)."""
-    if left is None or right is None or left[0] != right[0]:
-        return False
-    if left[0] == "n":
-        return bool(left[1] == right[1])
-    if left[0] == "a":
-        return bool(left[3] == right[3]) and _same(left[2], right[2])
-    return False
-
-
-def _route_by_shape(node: Node) -> str | None:
-    """`@anything.get("/path")`: a route, whatever `anything` is; None if it does not look like one."""
-    callee = node[2]
-    if callee is None or callee[0] != "a" or callee[3] not in _VERBS | {"api_route", "websocket", "websocket_route"}:
-        return None
-    first = node[3][0] if node[3] else next((value for key, value in node[4] if key == "path"), None)
-    if (
-        first is not None
-        and first[0] == "k"
-        and isinstance(first[1], str)
-        and (first[1].startswith("/") or not first[1])
-    ):
-        return "route"
-    return None
-
-
-def _label(label: str, name: str, node: Node, router: Any) -> str:
-    """What users call an entry point: "GET /items", "websocket /feed", or the catalogue's label."""
-    if node[0] != "c":
-        return label
-    first = node[3][0] if node[3] else next((value for key, value in node[4] if key == "path"), None)
-    path = first[1] if first is not None and first[0] == "k" and isinstance(first[1], str) else ""
-    if label in ("route", "websocket"):
-        verb = name.upper() if name in _VERBS else label
-        where = f"\0{router[1]}\0{router[2]}\0" if router is not None else ""  # prefixes are known later
-        return f"{verb} {where}{path}".strip()
-    return label
 
 
 _STATEMENTS: dict[str, Callable[[Any, Any, Frame], bool]] = {

@@ -1,0 +1,193 @@
+"""The shapes of guards, caches and endings in a block. Looks at structure alone: evaluates nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlint.graph.state import Frame
+from fastlint.source.facts import Block, Node
+
+_FILLERS = frozenset({"append", "extend", "update", "add", "insert", "setdefault"})
+
+
+def guarded_place(test: Node, absent: bool) -> Node:
+    """The name or attribute that a test asks to be absent (`x is None`, `not x`) or present, or None."""
+    if test is None:
+        return None
+    if test[0] == "u" and test[1] == "not":
+        return guarded_place(test[2], not absent)
+    if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][1] == ["k", None]:
+        asks_absent = test[3][0][0] in ("is", "eq")
+        return _place(test[2]) if asks_absent == absent else None
+    if not absent:
+        if test[0] == "c" and test[2] == ["n", "hasattr"] and len(test[3]) == 2 and test[3][1] and test[3][1][0] == "k":
+            return ["a", -1, test[3][0], test[3][1][1]]
+        return _place(test)
+    return None
+
+
+def misses_cache(test: Node, block: Block, absent: bool, frame: Frame) -> bool:
+    """Whether a block runs once a key: `if k not in cache: cache[k] = …`, or `x = cache.get(k)`, `if not x:` …"""
+    if test is None:
+        return False
+    if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][0] == ("not in" if absent else "in"):
+        cache = _place(test[3][0][1])
+        return cache is not None and _outlives(cache, frame) and _stores(block, cache, None, frame)
+    missing = guarded_place(test, absent)
+    return missing is not None and missing[0] == "n" and _stores(block, None, missing[1], frame)
+
+
+def _stores(block: Block, cache: Node, name: str | None, frame: Frame) -> bool:
+    """Whether a block puts something (the value of a name) under a key of a cache that outlives the call."""
+    for statement in block:
+        tag = statement[0]
+        if tag == "=":
+            for target in statement[1]:
+                if target is None or target[0] != "s" or not _place(target[2]):
+                    continue
+                if cache is not None and _same(target[2], cache):
+                    return True
+                if name is not None and statement[2] == ["n", name] and _outlives(target[2], frame):
+                    return True
+        elif tag == "if" and (_stores(statement[2], cache, name, frame) or _stores(statement[3], cache, name, frame)):
+            return True
+        elif tag in ("with", "try") and _stores(statement[2 if tag == "with" else 1], cache, name, frame):
+            return True
+    return False
+
+
+def _outlives(place: Node, frame: Frame) -> bool:
+    """Whether a container is more than a local of this call."""
+    return bool(place[0] == "a" or place[1] in frame.declared or place[1] not in frame.env)
+
+
+def _place(node: Node) -> Node:
+    return node if node is not None and node[0] in ("n", "a") else None
+
+
+def assigns(block: Block, place: Node, frame: Frame, setters: frozenset[str] = frozenset()) -> bool:
+    """Whether a block assigns a place that outlives the call: a declared global, or an attribute."""
+    outlives = place[0] != "n" or place[1] in frame.declared
+    for statement in block:
+        tag = statement[0]
+        if setters and _calls_one_of(statement, setters):
+            return True
+        if _fills(statement, place) and (outlives or place[1] not in frame.env):
+            return True
+        if not outlives:
+            continue
+        if tag == "=" and any(_same(target, place) for target in statement[1]):
+            return True
+        if tag == ":" and _same(statement[1], place):
+            return True
+        if tag == "with" and assigns(statement[2], place, frame, setters):
+            return True
+        if tag == "if" and (
+            assigns(statement[2], place, frame, setters) or assigns(statement[3], place, frame, setters)
+        ):
+            return True
+        if tag == "try" and (
+            assigns(statement[1], place, frame, setters) or assigns(statement[3], place, frame, setters)
+        ):
+            return True
+    return False
+
+
+def _calls_one_of(statement: Any, setters: frozenset[str]) -> bool:
+    """Whether a statement calls (or awaits) one of these methods of `self`."""
+    node = statement[1] if statement[0] == "e" else statement[2] if statement[0] == "=" else None
+    if node is not None and node[0] == "w":
+        node = node[2]
+    return (
+        node is not None
+        and node[0] == "c"
+        and node[2] is not None
+        and node[2][0] == "a"
+        and node[2][3] in setters
+        and node[2][2] is not None
+        and node[2][2][0] == "n"
+    )
+
+
+def _fills(statement: Any, place: Node) -> bool:
+    """Whether a statement puts something into the container at a place (`x.extend(…)`, `x[k] = v`)."""
+    if statement[0] == "e" and statement[1][0] == "c":
+        callee = statement[1][2]
+        return callee is not None and callee[0] == "a" and callee[3] in _FILLERS and _same(callee[2], place)
+    return statement[0] == "=" and any(
+        target is not None and target[0] == "s" and _same(target[2], place) for target in statement[1]
+    )
+
+
+def _same(left: Node, right: Node) -> bool:
+    """Whether two nodes name the same place (their sites differ)."""
+    if left is None or right is None or left[0] != right[0]:
+        return False
+    if left[0] == "n":
+        return bool(left[1] == right[1])
+    if left[0] == "a":
+        return bool(left[3] == right[3]) and _same(left[2], right[2])
+    return False
+
+
+def terminates(block: Block) -> bool:
+    """Whether a block certainly ends in return, raise, break or continue."""
+    for statement in block:
+        tag = statement[0]
+        if tag in ("ret", "raise", "break", "continue"):
+            return True
+        if tag == "if" and statement[3] and terminates(statement[2]) and terminates(statement[3]):
+            return True
+        if tag == "with" and terminates(statement[2]):
+            return True
+    return False
+
+
+def breaks(block: Block) -> bool:
+    """Whether a loop body can leave its loop by `break`."""
+    for statement in block:
+        tag = statement[0]
+        if tag == "break":
+            return True
+        if tag == "if" and (breaks(statement[2]) or breaks(statement[3])):
+            return True
+        if tag == "with" and breaks(statement[2]):
+            return True
+        if tag == "try" and (
+            breaks(statement[1])
+            or any(breaks(handler[2]) for handler in statement[2])
+            or breaks(statement[3])
+            or breaks(statement[4])
+        ):
+            return True
+        if tag == "match" and any(breaks(case[1]) for case in statement[2]):
+            return True
+    return False
+
+
+def is_type_checking(test: Node) -> bool:
+    return test is not None and test[0] in ("n", "a") and test[-1] == "TYPE_CHECKING"
+
+
+def is_main_guard(test: Node) -> bool:
+    return (
+        test is not None
+        and test[0] == "cmp"
+        and test[2] == ["n", "__name__"]
+        and len(test[3]) == 1
+        and test[3][0][1] == ["k", "__main__"]
+    )
+
+
+def catches_runtime_error(kind: Node) -> bool:
+    if kind is None:
+        return True
+    if kind[0] == "t":
+        return any(catches_runtime_error(part) for part in kind[1])
+    return kind[0] in ("n", "a") and kind[-1] in (
+        "RuntimeError",
+        "Exception",
+        "BaseException",
+        "AsyncLibraryNotFoundError",
+        "NoEventLoopError",
+    )

@@ -1,0 +1,397 @@
+"""Calling what the catalogue knows: events where it blocks, edges to what it runs, what it returns."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+
+from fastlint.graph.builtin_calls import Builtins
+from fastlint.graph.state import (
+    CALL,
+    ELSEWHERE,
+    LOOP,
+    POOL,
+    PRIVATE,
+    PROCESS,
+    STARTUP,
+    Frame,
+)
+from fastlint.graph.values import (
+    UNKNOWN,
+    Value,
+    Values,
+    elements,
+    only_constant,
+    shallow,
+    union,
+    without_none,
+)
+from fastlint.graph.variants import BRIDGED, Keywords, is_bridged
+from fastlint.rulebook.catalogue import Argument, Condition, Spec
+
+KINDS = {
+    "here": CALL,
+    "loop": LOOP,
+    "pool": POOL,
+    "thread": POOL,
+    "process": PROCESS,
+    "startup": STARTUP,
+    "worker": ELSEWHERE,
+    "cli": ELSEWHERE,
+}
+# Labels of callables that are handed over in passing, inside a request: not entry points of their own
+_PASSING = frozenset(
+    {"", "background task", "streaming response", "task", "thread", "executor", "process", "loop callback", "callback"}
+)
+_DEPENDS = frozenset({"fastapi.Depends", "fastapi.Security"})
+_FILE_RULES = frozenset({"FL105", "FL113", "FL114"})
+_LOG_HANDLER = "FL116"  # blocks when somebody logs, not when it is made
+_OPENERS = frozenset({"FL105"})
+# What `AsyncSession.run_sync` hands over: synchronous to look at, but it waits by switching back to the loop
+_MOST_CALLBACK_PARAMETERS = 8
+_FINISHED: Value = ("i", "asyncio.Future", "", 0)  # a future whose result is there: asking for it is free
+_HTTP_CLIENTS = frozenset({"requests", "httpx", "httpx2", "aiohttp", "urllib3"})
+
+
+class Libraries(Builtins):
+    """Calls functions, classes and methods outside the project."""
+
+    def call_library(
+        self,
+        site: int,
+        callee: Value,
+        dotted: str,
+        args: list[Values],
+        keywords: Keywords,
+        frame: Frame,
+        flags: int,
+        awaited: bool,
+        kind: str,
+    ) -> Values:
+        """Call a function or class outside the project."""
+        if dotted.startswith("builtins.") and kind not in (CALL, LOOP, STARTUP):
+            self.consume_elsewhere(args, site, frame, kind)
+            return UNKNOWN
+        if dotted.startswith("builtins."):
+            found = self.builtin(site, dotted[9:], args, keywords, frame, flags)
+            if found is not None:
+                return found
+        if dotted in _DEPENDS:
+            given = args[0] if args else keywords.get("dependency", UNKNOWN)
+            return (("dep", given, site, frame.module),)
+        if dotted in ("functools.partial", "functools.partialmethod"):
+            rest = tuple(args[1:])
+            named = tuple((name, values) for name, values in keywords.items() if name is not None)
+            return shallow(tuple(("p", value, rest, named) for value in (args[0] if args else UNKNOWN)))
+        if dotted == "functools.wraps":
+            return (("x", "functools.wraps()"),)
+        if dotted == "functools.wraps()":
+            return args[0] if args else UNKNOWN
+        if dotted == "contextvars.ContextVar":
+            return (("d", (), shallow(without_none(keywords.get("default", UNKNOWN)))),)
+        if dotted == "typing.cast" and args:
+            return self.instances(args[0], frame) or (args[1] if len(args) > 1 else UNKNOWN)
+        if dotted == "typing.NewType" and len(args) > 1:
+            return (("ty", self.instances(args[1], frame), UNKNOWN),)
+        if dotted == "typing.TypeVar":
+            bounds = keywords.get("bound", UNKNOWN)
+            for extra in args[1:]:
+                bounds = union(bounds, extra)
+            name = only_constant(args[0]) if args else ...
+            unbound: Values = (("tv", name),) if isinstance(name, str) else UNKNOWN
+            return (("ty", self.instances(bounds, frame) or unbound, UNKNOWN, name),)
+        if dotted in ("asyncio.gather", "asyncio.tasks.gather"):
+            parts = tuple(shallow(self.settled(values)) for values in args)
+            return (("co", (("t", parts),), ()),)
+        spec = self.catalogue.function(dotted)
+        if kind == CALL and (spec is None or not spec.runs):
+            self.consume(args, site, frame)
+        maker = self.catalogue.makers.get(dotted)
+        result: Values = UNKNOWN
+        if spec is not None:
+            result = self.apply(site, spec, dotted, None, args, keywords, frame, flags, awaited, kind)
+            if result:
+                return result
+        name = maker or dotted
+        opened = 0
+        if spec is not None and (spec.rule in _OPENERS or spec.rule == _LOG_HANDLER):
+            opened = 1 if self.applies(spec, args, keywords) else 0
+        order = self.catalogue.order(name)
+        if order:
+            return (("i", order[0].name, "", opened),)
+        if name.rpartition(".")[2][:1].isupper():
+            return (("i", name, "", opened),)
+        if spec is None and not dotted.startswith("builtins."):
+            frame.variant.unresolved.discard(site)
+        return UNKNOWN
+
+    def call_method(
+        self,
+        site: int,
+        callee: Value,
+        args: list[Values],
+        keywords: Keywords,
+        frame: Frame,
+        flags: int,
+        awaited: bool,
+        kind: str,
+    ) -> Values:
+        """Call a method (a path of attributes) of an instance of a catalogue type, or the instance itself."""
+        type_name, path, opened = callee[1], callee[2], callee[3]
+        asked = path or "__call__"
+        spec = self.catalogue.method(type_name, asked)
+        maker = self.catalogue.makers.get(f"{type_name}.{asked}")
+        receiver: Value = ("i", type_name, "", opened)
+        result: Values = UNKNOWN
+        if asked == "addHandler" and args:
+            self._handler_added(args[0], site, frame, flags)
+        if asked == "add_done_callback" and args:
+            for callback in args[0]:
+                where = "loop" if self.catalogue.is_asynchronous(type_name) else "pool"
+                self.run_value(callback, where, site, frame, [(_FINISHED,)], {}, "callback")
+            return UNKNOWN
+        if asked.endswith(("enter_context", "enter_async_context")):
+            return self.enter(args[0] if args else UNKNOWN, site, frame, "async" in asked)
+        if spec is not None:
+            free = opened and spec.rule in _FILE_RULES
+            result = self.apply(
+                site,
+                Spec(returns=spec.returns, runs=spec.runs, library=spec.library) if free else spec,
+                f"{type_name}.{asked}",
+                receiver,
+                args,
+                keywords,
+                frame,
+                flags,
+                awaited or self.catalogue.is_asynchronous(type_name),
+                kind,
+            )
+            if result:
+                return result
+        returned = self.catalogue.returned(type_name, asked)
+        if returned is not None:
+            made = self.typed(returned, receiver, args, keywords, result, frame)
+            return _opened(made) if (spec is not None and spec.rule in _OPENERS) or kind in (POOL, PROCESS) else made
+        if maker is not None:
+            return (("i", maker, "", 0),)
+        if self.catalogue.is_asynchronous(type_name):
+            return (("co", UNKNOWN, ()),)
+        if spec is not None and spec.rule is not None:
+            return UNKNOWN
+        if path.endswith("__") or len(path) > 120:
+            return UNKNOWN
+        return (("i", type_name, path, opened),)
+
+    def _handler_added(self, values: Values, site: int, frame: Frame, flags: int) -> None:
+        """A log handler is given to a logger: from now on whoever logs waits for it."""
+        for value in values:
+            if value[0] == "i" and value[3] and not value[2]:
+                spec = self.catalogue.function(value[1])
+                if spec is not None and spec.rule == _LOG_HANDLER:
+                    self.event(frame, site, value[1], spec, flags)
+            elif value[0] == "o":
+                self.register(frame, site, "log handler")
+                for bound in self.instance_attribute(value, "emit", frame, site):
+                    self.call(site, bound, [], {}, frame, kind=LOOP)
+
+    @abstractmethod
+    def enter(self, values: Values, site: int, frame: Frame, is_async: bool) -> Values:
+        """What entering context managers gives; records what runs."""
+
+    def apply(
+        self,
+        site: int,
+        spec: Spec,
+        name: str,
+        receiver: Value | None,
+        args: list[Values],
+        keywords: Keywords,
+        frame: Frame,
+        flags: int,
+        awaited: bool,
+        kind: str,
+    ) -> Values:
+        """Do what the catalogue says of a call: an event if it blocks, edges to what it runs, what it returns."""
+        while spec.otherwise is not None and not self.applies(spec, args, keywords):
+            spec = spec.otherwise
+        if any(is_bridged(value) for values in (*args, *keywords.values()) for value in values):
+            return (BRIDGED,)
+        if spec.rule is None and (spec.only or spec.unless) and not self.applies(spec, args, keywords):
+            return UNKNOWN
+        if (
+            spec.rule is not None
+            and spec.rule != _LOG_HANDLER
+            and spec.decorates is None
+            and not awaited
+            and kind in (CALL, LOOP, STARTUP)
+        ):
+            if self.applies(spec, args, keywords) and not self._in_memory(spec, args):
+                self.event(frame, site, name, spec, flags)
+        if kind != ELSEWHERE and self._waits_for_ever(spec, name, args, keywords):
+            self.event(frame, site, name, replace(spec, rule="FL402", unless=(), only=()), flags)
+        result: Values = UNKNOWN
+        for run in spec.runs:
+            values = argument(run.argument, args, keywords)
+            if not values:
+                continue
+            rest = args[run.argument.position + 1 :] if run.passes and run.argument.position is not None else []
+            named = {k: v for k, v in keywords.items() if k != run.argument.name} if run.passes else {}
+            if run.keeps_loop_bridge:
+                rest = [(BRIDGED,)] * (1 if run.passes else _MOST_CALLBACK_PARAMETERS) + list(rest)
+            for value in values:
+                # `partial(context.run, f)` handed to a thread: "here" is that thread
+                where = "pool" if run.where == "here" and kind in (POOL, PROCESS) else run.where
+                if run.method:
+                    for bound in self.attribute((value,), run.method, frame, site) if value[0] == "o" else ():
+                        self.run_value(bound, where, site, frame, rest, named, run.label)
+                else:
+                    result = union(result, self.run_value(value, where, site, frame, rest, named, run.label))
+        if spec.returns is not None:
+            made = self.typed(spec.returns, receiver, args, keywords, self.settled(result), frame)
+            return _opened(made) if spec.rule in _OPENERS or kind in (POOL, PROCESS) else made
+        return UNKNOWN
+
+    def _waits_for_ever(self, spec: Spec, name: str, args: list[Values], keywords: Keywords) -> bool:
+        """An HTTP call without the time-out that its library does not set by itself, or with `timeout=None`."""
+        if spec.timeout is not None:
+            if None in keywords:
+                return False
+            given = argument(spec.timeout, args, keywords)
+            return not self._is_given(spec.timeout, args, keywords) or only_constant(given) is None
+        if spec.rule == "FL101" or name.split(".")[0] in _HTTP_CLIENTS:
+            return "timeout" in keywords and only_constant(keywords["timeout"]) is None
+        return False
+
+    @staticmethod
+    def _is_given(wanted: Argument, args: list[Values], keywords: Keywords) -> bool:
+        return wanted.name in keywords or (wanted.position is not None and wanted.position < len(args))
+
+    def applies(self, spec: Spec, args: list[Values], keywords: Keywords) -> bool:
+        """Whether the call blocks with these arguments."""
+        if spec.unless and any(self._holds(condition, args, keywords) for condition in spec.unless):
+            return False
+        return all(self._holds(condition, args, keywords) for condition in spec.only)
+
+    def _holds(self, condition: Condition, args: list[Values], keywords: Keywords) -> bool:
+        given = argument(condition.argument, args, keywords)
+        if condition.operator == "has":
+            return ("x", condition.value) in given
+        if condition.operator != "asynchronous":
+            return holds(condition, args, keywords)
+        return any(value[0] == "i" and self.catalogue.is_asynchronous(value[1]) for value in given)
+
+    def _in_memory(self, spec: Spec, args: list[Values]) -> bool:
+        """Reading a file that was opened (and reported) elsewhere, or one that is no file at all."""
+        if spec.rule not in _OPENERS or not args:
+            return False
+        return any(value[0] == "i" and (value[3] or value[1] in ("io.StringIO", "io.BytesIO")) for value in args[0])
+
+    def run_value(
+        self,
+        value: Value,
+        where: str,
+        site: int,
+        frame: Frame,
+        args: list[Values],
+        keywords: Keywords,
+        label: str,
+    ) -> Values:
+        """Hand a callable (or coroutine, generator, collection of them) to whatever runs it elsewhere, or here."""
+        tag = value[0]
+        if tag in ("l", "t", "d"):
+            out: Values = UNKNOWN
+            for part in elements((value,)):
+                out = union(out, self.run_value(part, where, site, frame, args, keywords, label))
+            return out
+        if tag == "dep":
+            for part in value[1]:
+                self.run_value(part, where, site, frame, args, keywords, label)
+            return UNKNOWN
+        if label not in _PASSING:
+            self.register(frame, site, label)
+        if tag == "co":
+            for number in value[2]:
+                self.edge(frame, site, self._kind_of_coroutine(where), self.variants[number])
+            return tuple(value[1])
+        if tag == "g" or tag == "ag":
+            if value[2] >= 0:
+                default = LOOP if tag == "ag" else POOL
+                kind = KINDS.get(where, default) if tag == "g" else LOOP
+                self.edge(frame, site, kind, self.variants[value[2]])
+            return (value,)
+        if tag == "cm":
+            if value[2] >= 0:
+                self.edge(frame, site, STARTUP if where == "startup" else LOOP, self.variants[value[2]])
+            return tuple(value[1])
+        if tag == "mgr":  # lifespan=: the function itself, decorated
+            return self.run_value(value[1], where, site, frame, args, keywords, label)
+        if tag == "c" and label == "middleware":
+            return self._middleware(value, site, frame)
+        if where == "auto":
+            kind = LOOP if self.is_async_callable(value) else POOL
+        else:
+            kind = KINDS.get(where, CALL)
+        if tag == "f" and kind in (LOOP, STARTUP):
+            function = self.world.function((value[1], value[2]))
+            if function.is_generator:  # a generator handed over is iterated there
+                variant = self.variant_for(value, None, args, keywords)
+                self.run(variant)
+                self.edge(frame, site, kind, variant)
+                return (("g", self.result_of(variant, "yields", frame), variant.number),)
+        return self.call(site, value, args, keywords, frame, kind=kind)
+
+    def _kind_of_coroutine(self, where: str) -> str:
+        if where == "here":
+            return PRIVATE
+        return {"startup": STARTUP, "worker": ELSEWHERE, "cli": ELSEWHERE}.get(where, LOOP)
+
+    def register(self, frame: Frame, site: int, label: str) -> None:
+        """Remember what users call what is registered at this site."""
+        if not frame.quiet:
+            frame.variant.labels.setdefault(site, label)
+
+    def _middleware(self, value: Value, site: int, frame: Frame) -> Values:
+        """A middleware class: built once, its `__call__` (or the base class's `dispatch`) runs on the loop."""
+        instance: Value = ("o", value[1], value[2], 1)
+        self.call(site, value, [], {}, frame, kind=STARTUP)
+        for name in ("__call__", "dispatch"):
+            if isinstance(self.find_method((value[1], value[2]), name), tuple):
+                for bound in self.instance_attribute(instance, name, frame, site):
+                    self.call(site, bound, [], {}, frame, kind=LOOP)
+        return UNKNOWN
+
+
+def _opened(values: Values) -> Values:
+    """Handles whose opening was just reported: reading them is no second finding."""
+    return tuple((*value[:3], 1) if value[0] == "i" else value for value in values)
+
+
+def argument(wanted: Argument, args: list[Values], keywords: Keywords) -> Values:
+    """The values given for an argument, by keyword or position; nothing if it was not given."""
+    if wanted.name and wanted.name in keywords:
+        return keywords[wanted.name]
+    if wanted.position is not None and wanted.position < len(args):
+        return args[wanted.position]
+    return UNKNOWN
+
+
+def holds(condition: Condition, args: list[Values], keywords: Keywords) -> bool:
+    """Whether a condition on the arguments certainly holds."""
+    wanted = condition.argument
+    given = (bool(wanted.name) and wanted.name in keywords) or (
+        wanted.position is not None and wanted.position < len(args)
+    )
+    if condition.operator == "given":
+        return given
+    if condition.operator == "missing":
+        return not given and None not in keywords
+    if not given:
+        return False
+    values = argument(wanted, args, keywords)
+    constant = only_constant(values)
+    if constant is ...:
+        return False
+    if condition.operator == "<":
+        return isinstance(constant, (int, float)) and not isinstance(constant, bool) and constant < condition.value
+    same_kind = isinstance(constant, bool) == isinstance(condition.value, bool)
+    return bool(constant == condition.value) and (same_kind or condition.value is None)

@@ -1,0 +1,373 @@
+"""Which variant of a function a call means: arguments bound, dependencies provided, parameters known."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from fastlint.graph.members import Members
+from fastlint.graph.state import (
+    Frame,
+    Variant,
+)
+from fastlint.graph.values import (
+    UNKNOWN,
+    Value,
+    Values,
+    collection,
+    elements,
+    only_constant,
+    shallow,
+    union,
+)
+from fastlint.graph.world import FunctionRef
+from fastlint.source.facts import Node, Param
+
+Keywords = Mapping[str | None, Values]
+
+_MOST_VARIANTS = 12
+_MOST_OF_HIGHER_ORDER = 400
+BRIDGED: Value = ("i", "fastlint.bridged", "", 0)
+
+
+class Variants(Members):
+    """Binds arguments and chooses the variant of a callee."""
+
+    @abstractmethod
+    def run_value(
+        self,
+        value: Value,
+        where: str,
+        site: int,
+        frame: Frame,
+        args: list[Values],
+        keywords: Keywords,
+        label: str,
+    ) -> Values:
+        """Hand a callable (or coroutine, generator, collection of them) to whatever runs it elsewhere, or here."""
+
+    @abstractmethod
+    def run(self, variant: Variant) -> None:
+        """Analyse a variant's body, unless that is under way; later if the analysis stands too deep."""
+
+    def variant_for(
+        self,
+        callee: Value,
+        receiver: Value | None,
+        args: list[Values],
+        keywords: Keywords,
+        explicit: bool = False,
+    ) -> Variant:
+        """The variant of a function for these arguments: equal interesting arguments share one."""
+        ref: FunctionRef = (callee[1], callee[2])
+        function = self.world.function(ref)
+        bindings: dict[str, Values] = {}
+        params = function.params
+        if receiver is not None and params and params[0].kind in ("p", "/"):
+            params = params[1:]
+        self.bind_arguments(params, args, keywords, bindings)
+        for name, values in bindings.items():
+            useful = tuple(value for value in values if value[0] != "k")
+            if useful:
+                self.widen(("param", ref, name), useful)
+        interesting = {}
+        switches = self.switches(ref)
+        for param in params if switches else ():
+            if param.name in switches:
+                values = bindings.get(param.name, UNKNOWN)
+                left_out = param.name not in bindings and None not in keywords
+                if explicit and left_out and param.default is not None and param.default[0] == "k":
+                    values = (("k", param.default[1]),)
+                if isinstance(only_constant(values), bool):
+                    interesting[param.name] = values
+        for param in params:
+            given = bindings.get(param.name)
+            if given:
+                kept = self._interesting(given, param, ref)
+                if kept:
+                    interesting[param.name] = kept
+        if receiver is not None and receiver[0] == "o":
+            exact = receiver[3] and bool(self.world.subclasses((receiver[1], receiver[2]), self.bases))
+            receiver = ("o", receiver[1], receiver[2], 1 if exact else 0)
+        # What is called with functions (decorators, runners) is mixed up when its callers share a variant
+        higher_order = any(
+            value[0] in ("f", "b", "p", "once", "mgr", "co", "g", "ag")
+            for kept in interesting.values()
+            for value in kept
+        )
+        if len(self.of_function.get(ref, ())) >= (_MOST_OF_HIGHER_ORDER if higher_order else _MOST_VARIANTS):
+            interesting = {}
+            if receiver is not None and receiver[0] == "o" and function.owner >= 0:
+                receiver = ("o", ref[0], function.owner, 0)
+        return self.variant_of(ref, callee[3], (receiver,) if receiver is not None else UNKNOWN, interesting)
+
+    def switches(self, ref: FunctionRef) -> frozenset[str]:
+        """The parameters that a function tests and nothing assigns: True and False make two functions of it."""
+        known = self.switch_names.get(ref)
+        if known is None:
+            function = self.world.function(ref)
+            tested: set[str] = set()
+            assigned: set[str] = set()
+            _scan_switches(function.body, tested, assigned)
+            names = {param.name for param in function.params}
+            known = self.switch_names[ref] = frozenset((tested & names) - assigned)
+        return known
+
+    def variant_of(self, ref: FunctionRef, env: int, receiver: Values, bindings: dict[str, Values]) -> Variant:
+        key = (ref, env, receiver, tuple(sorted(bindings.items())))
+        found = self.by_key.get(key)
+        if found is None:
+            found = self.by_key[key] = Variant(len(self.variants), ref, env, receiver, bindings)
+            self.variants.append(found)
+            self.of_function.setdefault(ref, []).append(found)
+        return found
+
+    def _interesting(self, given: Values, param: Param, ref: FunctionRef) -> Values:
+        """The arguments that are worth a variant of their own: callables, and receivers typed better than declared."""
+        kept: Values = UNKNOWN
+        typed = param.annotation is not None
+        for value in given:
+            kind = value[0]
+            if kind in ("f", "b", "p", "c", "off", "once", "mgr", "co", "g", "ag", "cm", "map"):
+                kept = (*kept, value)
+            elif kind == "x":
+                if self.catalogue.function(value[1]) is not None or self.catalogue.order(value[1]):
+                    kept = (*kept, value)
+            elif kind == "i":
+                if not typed or is_bridged(value) or self.catalogue.order(value[1]):
+                    kept = (*kept, value)
+            elif kind == "o":
+                if not typed or value[3] or not self._declared_as(value, param, ref):
+                    kept = (*kept, value)
+            elif kind in ("l", "t", "d"):
+                if any(v[0] in ("f", "b", "p", "c", "co", "g", "i", "o") for v in elements((value,))):
+                    kept = (*kept, value)
+        return shallow(kept)[:8]
+
+    def _declared_as(self, value: Value, param: Param, ref: FunctionRef) -> bool:
+        declared = self.annotated(ref, param)
+        return ("o", value[1], value[2], 0) in declared
+
+    def annotated(self, ref: FunctionRef, param: Param) -> Values:
+        """Instances of what a parameter's annotation says."""
+        key = ("annotated", ref, param.name)
+        if key not in self.facts:
+            self.facts[key] = UNKNOWN
+            self.facts[key] = self.annotation(param.annotation, self.frame_of_definition(ref))
+        return self.facts[key]
+
+    def bind_arguments(
+        self, params: list[Param], args: list[Values], keywords: Keywords, bindings: dict[str, Values]
+    ) -> None:
+        place = 0
+        positional = [param for param in params if param.kind in ("p", "/")]
+        for values in args:
+            if place < len(positional):
+                bindings[positional[place].name] = values
+                place += 1
+            else:
+                for param in params:
+                    if param.kind == "*":
+                        bindings[param.name] = union(bindings.get(param.name, UNKNOWN), (collection(values),))
+        names = {param.name for param in params if param.kind in ("p", "k")}
+        rest = next((param.name for param in params if param.kind == "**"), None)
+        for name, values in keywords.items():
+            if name in names:
+                bindings[name] = values
+            elif name is not None and rest is not None and values:
+                bindings[rest] = union(bindings.get(rest, UNKNOWN), (("d", ((name, shallow(values)),), UNKNOWN),))
+
+    def param_values(self, variant: Variant, param: Param, frame: Frame) -> Values:
+        """What a parameter may be in a variant: what was passed, what a dependency gives, what is declared."""
+        given = variant.bindings.get(param.name)
+        ref = variant.function
+        dependency = self._dependency(variant, param, frame)
+        if dependency:
+            return dependency
+        declared = self.annotated(ref, param)
+        if given:
+            return given
+        if param.kind == "*":
+            return (collection(declared),)
+        if param.kind == "**":
+            return (("d", (), shallow(declared)),)
+        default = self.evaluate(param.default, self.frame_of_definition(ref)) if param.default is not None else UNKNOWN
+        default = tuple(value for value in default if value[0] in ("f", "x", "c", "o", "i", "p", "b"))
+        if declared:
+            return union(declared, default)
+        if param.annotation is None:
+            self.look_for_callers(ref)
+            observed = self.read(("param", ref, param.name), frame)
+            return union(observed, default)
+        return default
+
+    def _dependency(self, variant: Variant, param: Param, frame: Frame) -> Values:
+        """What the `Depends(…)` of a parameter gives; the parameter's function is what runs it."""
+        scope = self.frame_of_definition(variant.function)
+        found: Values = UNKNOWN
+        if param.default is not None and param.default[0] == "c":
+            found = tuple(v for v in self.evaluate(param.default, scope) if v[0] == "dep")
+        if not found and param.annotation is not None:
+            found = self.dependencies_in(param.annotation, scope)
+        out: Values = UNKNOWN
+        for dependency in found:
+            callables = dependency[1] or self.evaluate(_plain(param.annotation), scope)
+            site = dependency[2] if dependency[3] == variant.function[0] else self.world.function(variant.function).site
+            for value in callables:
+                out = union(out, self.settled(self.run_value(value, "auto", site, frame, [], {}, "")))
+        if not found:
+            return UNKNOWN
+        declared = self.annotated(variant.function, param)
+        if declared and all(value[0] == "i" and self.catalogue.order(value[1]) for value in declared):
+            fitting = tuple(value for value in out if value[0] != "i" or any(self._fits(value, d) for d in declared))
+            return fitting or declared
+        return out or declared
+
+    def _fits(self, value: Value, declared: Value) -> bool:
+        """Whether an instance of a catalogue type is what an annotation declares, or a subclass of it."""
+        return any(spec.name == declared[1] for spec in self.catalogue.order(value[1])) or value[1] == declared[1]
+
+    def provided(self, values: Values, frame: Frame) -> Values:
+        """See `Names.provided`."""
+        out: Values = UNKNOWN
+        for value in values:
+            if value[0] != "dep":
+                out = union(out, (value,))
+                continue
+            for callee in value[1]:
+                out = union(out, self.settled(self.run_value(callee, "auto", value[2], frame, [], {}, "")))
+        return out
+
+    def settled(self, values: Values) -> Values:
+        """What is there once awaited, entered or iterated: a coroutine's result, what a generator yields."""
+        out: Values = UNKNOWN
+        for value in values:
+            out = union(out, value[1] if value[0] in ("co", "g", "ag", "cm") else (value,))
+        return out
+
+    def look_for_callers(self, ref: FunctionRef) -> None:
+        """Analyse the functions that mention this one by name, so that its parameters become known."""
+        key = ("callers", ref)
+        if key in self.facts:
+            return
+        self.facts[key] = UNKNOWN
+        function = self.world.function(ref)
+        if function.is_lambda:
+            return
+        name = function.name
+        if name in ("__init__", "__new__", "__call__") and function.owner >= 0:
+            name = self.world.class_((ref[0], function.owner)).name
+        mentions = self.world.mentions.get(name, ())
+        if len(mentions) > 25:
+            return
+        for mention in mentions:
+            if mention != ref and mention[1] >= 0:
+                self.ensure(mention)
+
+    def frame_of_definition(self, ref: FunctionRef) -> Frame:
+        """A frame in which a function's annotations and defaults can be evaluated."""
+        frame = self.module_frame(ref[0])
+        function = self.world.function(ref)
+        owner = (ref[0], function.owner) if function.owner >= 0 else None
+        scoped = Frame(frame.variant, ref[0], {}, class_scope=owner, owner=owner, quiet=True)
+        if function.parent >= 0:
+            enclosing = self.of_function.get((ref[0], function.parent))
+            if enclosing:
+                scoped.env = enclosing[0].names
+        return scoped
+
+    def result_of(self, variant: Variant, what: str, frame: Frame) -> Values:
+        found = self.read((what, variant.number), frame)
+        if any(value[0] not in ("k", "t", "l", "d") for value in found):
+            return found
+        function = self.world.function(variant.function)
+        if function.returns is None:
+            return found
+        declared = self.annotation(function.returns, self.frame_of_definition(variant.function))
+        if what == "yields" or (function.is_async and not function.is_generator):
+            if what == "yields":
+                declared = elements(declared)
+        return union(declared, found) if declared else found
+
+    def is_async_callable(self, value: Value) -> bool:
+        """FastAPI's own test: a coroutine function, behind partials, bound methods and `__call__` of instances."""
+        tag = value[0]
+        if tag == "f":
+            function = self.world.function((value[1], value[2]))
+            if function.is_async:
+                return True
+            wrapped = self._wrapped(function.decorators)
+            return wrapped is not None and self._names_async(wrapped, value)
+        if tag in ("b", "p", "once", "mgr"):
+            return self.is_async_callable(value[1])
+        if tag == "off":
+            return True
+        if tag == "o":
+            method = self.find_method((value[1], value[2]), "__call__")
+            return isinstance(method, tuple) and self.world.function(method).is_async
+        if tag == "i":
+            return self.catalogue.is_asynchronous(value[1])
+        return False
+
+    def _wrapped(self, decorators: list[Node]) -> Node:
+        """The argument of `@functools.wraps(f)`: FastAPI looks through it (`inspect.unwrap`)."""
+        for node in decorators:
+            if node is not None and node[0] == "c" and node[2] is not None and node[2][-1] == "wraps" and node[3]:
+                return node[3][0]
+        return None
+
+    def _names_async(self, node: Node, value: Value) -> bool:
+        if value[3] < 0 or node[0] != "n":
+            return False
+        inner = self.variants[value[3]].names.get(node[1], UNKNOWN)
+        return any(v[0] == "f" and self.world.function((v[1], v[2])).is_async for v in inner)
+
+
+def _scan_switches(block: Any, tested: set[str], assigned: set[str]) -> None:
+    for statement in block:
+        tag = statement[0]
+        if tag == "if":
+            tested.update(_tested_names(statement[1]))
+            _scan_switches(statement[2], tested, assigned)
+            _scan_switches(statement[3], tested, assigned)
+        elif tag in ("=", ":", "+="):
+            targets = statement[1] if tag == "=" else [statement[1]]
+            assigned.update(target[1] for target in targets if target is not None and target[0] == "n")
+        elif tag == "for":
+            _scan_switches(statement[4], tested, assigned)
+            _scan_switches(statement[5], tested, assigned)
+        elif tag == "while":
+            _scan_switches(statement[3], tested, assigned)
+        elif tag == "with":
+            _scan_switches(statement[2], tested, assigned)
+        elif tag == "try":
+            for inner in (statement[1], *(handler[2] for handler in statement[2]), statement[3], statement[4]):
+                _scan_switches(inner, tested, assigned)
+        elif tag == "match":
+            for _, inner in statement[2]:
+                _scan_switches(inner, tested, assigned)
+
+
+def _tested_names(test: Node) -> list[str]:
+    if test is None:
+        return []
+    if test[0] == "n":
+        return [test[1]]
+    if test[0] == "u" and test[1] == "not":
+        return _tested_names(test[2])
+    if test[0] == "bool":
+        return [name for part in test[2] for name in _tested_names(part)]
+    return []
+
+
+def is_bridged(value: Value) -> bool:
+    return bool(value[0] == "i" and value[1] == BRIDGED[1])
+
+
+def _plain(annotation: Node) -> Node:
+    """The class in `Annotated[Class, …]` or `Class`."""
+    if annotation is not None and annotation[0] == "s":
+        index = annotation[3]
+        return index[1][0] if index is not None and index[0] == "t" and index[1] else index
+    return annotation
