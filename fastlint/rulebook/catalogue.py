@@ -283,21 +283,20 @@ def parse_argument(text: str) -> Argument:
 
 
 def parse_condition(text: str) -> Condition:
-    """`name@1=0`, `name missing`, `@0 given`, `@0 asynchronous`. Raises `ValueError` on anything else."""
+    """`name@1=0`, `@0<0.1`, `name missing`, `@0 given`, `@0 asynchronous`. Raises `ValueError` on anything else."""
     for word in ("missing", "given", "asynchronous"):
         if text.endswith(" " + word):
             return Condition(parse_argument(text[: -len(word)]), word)
     wanted, has, name = text.partition(" has ")
     if has:
         return Condition(parse_argument(wanted), "has", name.strip())
-    below, less, number = text.partition("<")
-    if less:
-        return Condition(parse_argument(below), "<", float(number))
-    argument, equals, value = text.partition("=")
-    if not equals:
+    argument, operator, value = text.partition("<")
+    if not operator:
+        argument, operator, value = text.partition("=")
+    if not operator:
         raise ValueError(f"no condition: {text!r}")
     try:
-        return Condition(parse_argument(argument), "=", ast.literal_eval(value.strip()))
+        return Condition(parse_argument(argument), operator, ast.literal_eval(value.strip()))
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"no literal in condition {text!r}") from error
 
