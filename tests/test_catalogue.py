@@ -79,6 +79,7 @@ def test_anything_else_is_no_argument(text: str) -> None:
         ("timeout@1=0", Condition(Argument("timeout", 1), "=", 0)),
         ("blocking = False", Condition(Argument("blocking", None), "=", False)),
         ("mode@1='r'", Condition(Argument("mode", 1), "=", "r")),
+        ("sign='<='", Condition(Argument("sign", None), "=", "<=")),
         ("@0=None", Condition(Argument("", 0), "=", None)),
         ("@0<0.1", Condition(Argument("", 0), "<", 0.1)),
         ("host@0 missing", Condition(Argument("host", 0), "missing")),

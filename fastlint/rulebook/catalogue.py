@@ -290,11 +290,10 @@ def parse_condition(text: str) -> Condition:
     wanted, has, name = text.partition(" has ")
     if has:
         return Condition(parse_argument(wanted), "has", name.strip())
-    argument, operator, value = text.partition("<")
-    if not operator:
-        argument, operator, value = text.partition("=")
-    if not operator:
+    compared = re.fullmatch(r"([^<=]*)([<=])(.*)", text)
+    if compared is None:
         raise ValueError(f"no condition: {text!r}")
+    argument, operator, value = compared.groups()
     try:
         return Condition(parse_argument(argument), operator, ast.literal_eval(value.strip()))
     except (SyntaxError, ValueError) as error:
