@@ -92,7 +92,9 @@ def test_a_condition_asks_about_an_argument(text: str, expected: Condition) -> N
     assert parse_condition(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "timeout", "timeout=", "timeout=zero()", "=0", " missing", "@0<x", "@0<"])
+@pytest.mark.parametrize(
+    "text", ["", "timeout", "timeout=", "timeout=zero()", "=0", " missing", "@0<x", "@0<", "@0<'x'"]
+)
 def test_anything_else_is_no_condition(text: str) -> None:
     with pytest.raises(ValueError, match=r"condition|argument"):
         parse_condition(text)

@@ -293,11 +293,14 @@ def parse_condition(text: str) -> Condition:
     compared = re.fullmatch(r"([^<=]*)([<=])(.*)", text)
     if compared is None:
         raise ValueError(f"no condition: {text!r}")
-    argument, operator, value = compared.groups()
+    argument, operator, written = compared.groups()
     try:
-        return Condition(parse_argument(argument), operator, ast.literal_eval(value.strip()))
+        value = ast.literal_eval(written.strip())
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"no literal in condition {text!r}") from error
+    if operator == "<" and not isinstance(value, (int, float)):
+        raise ValueError(f"no number in condition {text!r}")
+    return Condition(parse_argument(argument), operator, value)
 
 
 def parse_type(text: str) -> TypeExpr:
