@@ -141,6 +141,8 @@ def _finding(project: Project, members: list[tuple[_Culprit, tuple[State, int]]]
     if arrival.cost >= unreached_cost():
         notes.append("no route or other entry point was found that reaches it; whatever does runs it on a loop")
     steps = _steps(project, culprit)
+    if len(members) > _MOST_RELATED + 1:
+        notes.append(f"{len(members)} blocking calls behind this one; the first {_MOST_RELATED + 1} are shown")
     if culprit.state[1] is Context.LOOP:
         notes.extend(_reach(project, caller))
     where = project.where(variant.function, site)
@@ -241,7 +243,7 @@ def _related(
     """The other primitives behind the same call, and the other calls that lead to the same primitives."""
     graph = project.graph
     out: dict[Step, None] = {}
-    for culprit, _ in members[1:]:
+    for culprit, _ in members[1:][:_MOST_RELATED]:
         out[Step(project.where(culprit.function, culprit.event.site), shown(culprit.event.name))] = None
     calls: dict[tuple[FunctionRef, int], None] = {}
     for culprit, _ in members:

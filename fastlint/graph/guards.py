@@ -94,19 +94,16 @@ def assigns(block: Block, place: Node, frame: Frame, setters: frozenset[str] = f
 
 
 def _calls_one_of(statement: Any, setters: frozenset[str]) -> bool:
-    """Whether a statement calls (or awaits) one of these methods of `self`."""
-    node = statement[1] if statement[0] == "e" else statement[2] if statement[0] == "=" else None
+    """Whether a statement calls (or awaits) one of these functions, or methods of `self`."""
+    node = statement[1] if statement[0] in ("e", "ret") else statement[2] if statement[0] == "=" else None
     if node is not None and node[0] == "w":
         node = node[2]
-    return (
-        node is not None
-        and node[0] == "c"
-        and node[2] is not None
-        and node[2][0] == "a"
-        and node[2][3] in setters
-        and node[2][2] is not None
-        and node[2][2][0] == "n"
-    )
+    if node is None or node[0] != "c" or node[2] is None:
+        return False
+    callee = node[2]
+    if callee[0] == "n":
+        return callee[1] in setters
+    return bool(callee[0] == "a" and callee[3] in setters and callee[2] is not None and callee[2][0] == "n")
 
 
 def _fills(statement: Any, place: Node) -> bool:

@@ -48,6 +48,7 @@ _FILE_RULES = frozenset({"FL105", "FL113", "FL114"})
 _LOG_HANDLER = "FL116"  # blocks when somebody logs, not when it is made
 _OPENERS = frozenset({"FL105"})
 # What `AsyncSession.run_sync` hands over: synchronous to look at, but it waits by switching back to the loop
+_IN_MEMORY = frozenset({"io.StringIO", "io.BytesIO"})
 _MOST_CALLBACK_PARAMETERS = 8
 _FINISHED: Value = ("i", "asyncio.Future", "", 0)  # a future whose result is there: asking for it is free
 _HTTP_CLIENTS = frozenset({"requests", "httpx", "httpx2", "aiohttp", "urllib3"})
@@ -117,6 +118,8 @@ class Libraries(Builtins):
         if spec is not None and (spec.rule in _OPENERS or spec.rule == _LOG_HANDLER):
             opened = 1 if self.applies(spec, args, keywords) else 0
         order = self.catalogue.order(name)
+        if any(value[0] == "i" and value[1] in _IN_MEMORY for value in (args[0] if args else UNKNOWN)):
+            opened = 1  # an archive or a reader over a file that is none
         if order:
             return (("i", order[0].name, "", opened),)
         if name.rpartition(".")[2][:1].isupper():
@@ -284,7 +287,7 @@ class Libraries(Builtins):
         """Reading a file that was opened (and reported) elsewhere, or one that is no file at all."""
         if spec.rule not in _OPENERS or not args:
             return False
-        return any(value[0] == "i" and (value[3] or value[1] in ("io.StringIO", "io.BytesIO")) for value in args[0])
+        return any(value[0] == "i" and (value[3] or value[1] in _IN_MEMORY) for value in args[0])
 
     def run_value(
         self,

@@ -20,6 +20,7 @@ from fastlint.graph.guards import (
 from fastlint.graph.narrowing import collect_calls
 from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, only_constant, shallow, union
+from fastlint.graph.variants import is_switch
 from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
@@ -294,18 +295,29 @@ class Interpreter(Definitions):
         if test[0] == "k":
             return only_constant(values)
         if test[0] == "n":
-            fixed = frame.variant.bindings.get(test[1])
-            return only_constant(fixed) if fixed and isinstance(only_constant(fixed), bool) else ...
+            fixed = self._fixed(test[1], frame)
+            return bool(fixed) if fixed is not ... else ...
+        if test[0] == "cmp" and len(test[3]) == 1 and test[2] is not None and test[2][0] == "n":
+            operator, right = test[3][0]
+            fixed = self._fixed(test[2][1], frame)
+            if fixed is not ... and right is not None and right[0] == "k" and operator in ("is", "is not", "eq", "ne"):
+                return (fixed == right[1]) == (operator in ("is", "eq"))
         if test[0] == "u" and test[1] == "not":
             inner = self._constant(test[2], UNKNOWN, frame) if test[2] is not None and test[2][0] == "n" else ...
             return not inner if inner is not ... else ...
         if test[0] == "bool":
             decisive = test[1] == "or"
-            parts = [
-                self._constant(part, UNKNOWN, frame) for part in test[2] if part is not None and part[0] in ("n", "u")
-            ]
+            asked = [part for part in test[2] if part is not None and part[0] in ("n", "u", "cmp")]
+            parts = [self._constant(part, UNKNOWN, frame) for part in asked]
             return decisive if any(part is decisive for part in parts) or ["k", decisive] in test[2] else ...
         return self._platform(test, frame)
+
+    def _fixed(self, name: str, frame: Frame) -> Any:
+        """The constant that a parameter certainly is in this variant, else `Ellipsis`."""
+        bound = frame.variant.bindings.get(name)
+        if not bound or name not in self.switches(frame.variant.function) or not is_switch(bound):
+            return ...
+        return only_constant(bound)
 
     def _platform(self, test: Node, frame: Frame) -> Any:
         """False for a test that asks for a desktop's operating system (servers run on Linux), else `Ellipsis`."""
@@ -329,7 +341,13 @@ class Interpreter(Definitions):
     def setters(self, test: Node, frame: Frame) -> frozenset[str]:
         """The methods of the frame's class that assign the attribute a guard asks for."""
         place = guarded_place(test, True) or guarded_place(test, False)
-        if place is None or place[0] != "a" or frame.owner is None:
+        if place is not None and place[0] == "n":
+            facts = self.world.modules[frame.module].facts
+            here = frame.variant.function[1]
+            return frozenset(
+                facts.functions[index].name for index in facts.rebinders.get(place[1], ()) if index not in (-1, here)
+            )
+        if place is None or frame.owner is None:
             return frozenset()
         out: set[str] = set()
         for above in self.order(frame.owner):
@@ -506,11 +524,12 @@ class Interpreter(Definitions):
 
 def _joined(left: dict[str, Values], right: dict[str, Values]) -> dict[str, Values]:
     """What names may be after two branches."""
-    out = dict(left)
+    out = {name: values for name, values in left.items() if name[:1] != "." or name == ".0" or name in right}
     for name, values in right.items():
         known = out.get(name)
         if known is None:
-            out[name] = values
+            if name[:1] != "." or name == ".0":
+                out[name] = values
         elif known is not values:
             out[name] = union(known, values)
     return out

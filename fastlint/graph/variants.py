@@ -79,7 +79,7 @@ class Variants(Members):
                 left_out = param.name not in bindings and None not in keywords
                 if explicit and left_out and param.default is not None and param.default[0] == "k":
                     values = (("k", param.default[1]),)
-                if isinstance(only_constant(values), bool):
+                if is_switch(values):
                     interesting[param.name] = values
         for param in params:
             given = bindings.get(param.name)
@@ -349,12 +349,20 @@ def _scan_switches(block: Any, tested: set[str], assigned: set[str]) -> None:
                 _scan_switches(inner, tested, assigned)
 
 
+def is_switch(values: Values) -> bool:
+    """Whether this is one constant that can decide a test."""
+    constant = only_constant(values)
+    return constant is None or isinstance(constant, bool) or (isinstance(constant, str) and len(constant) < 24)
+
+
 def _tested_names(test: Node) -> list[str]:
     if test is None:
         return []
     if test[0] == "n":
         return [test[1]]
     if test[0] == "u" and test[1] == "not":
+        return _tested_names(test[2])
+    if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][1] is not None and test[3][0][1][0] == "k":
         return _tested_names(test[2])
     if test[0] == "bool":
         return [name for part in test[2] for name in _tested_names(part)]
