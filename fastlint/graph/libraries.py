@@ -118,8 +118,6 @@ class Libraries(Builtins):
         if spec is not None and (spec.rule in _OPENERS or spec.rule == _LOG_HANDLER):
             opened = 1 if self.applies(spec, args, keywords) else 0
         order = self.catalogue.order(name)
-        if any(value[0] == "i" and value[1] in _IN_MEMORY for value in (args[0] if args else UNKNOWN)):
-            opened = 1  # an archive or a reader over a file that is none
         if order:
             return (("i", order[0].name, "", opened),)
         if name.rpartition(".")[2][:1].isupper():
