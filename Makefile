@@ -14,7 +14,7 @@ demo: $(VENV)/installed
 	$(BIN)/fastlint check --exit-zero fixtures/demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

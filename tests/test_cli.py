@@ -471,3 +471,19 @@ def test_progress_needs_a_terminal_and_no_quiet(app: Run, monkeypatch: pytest.Mo
     app("check")
     assert shown
     assert {type(each) for each in shown} == {Progress}
+
+
+def test_modules_of_the_linted_project_are_never_imported_in_place_of_ours(tmp_path: Path) -> None:
+    for name in ("click", "libcst", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    (tmp_path / "app.py").write_text(MAIN.replace("from store import load\n", "").replace("load()", "''"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "fastlint", "check", "--output-format", "concise", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        check=False,
+    )
+    assert ended.returncode == Exit.FINDINGS, ended.stderr
+    assert "FL102" in ended.stdout

@@ -23,7 +23,7 @@ _MOST_RELATED = 20
 
 
 @dataclass(slots=True)
-class _Culprit:
+class _Primitive:
     """One blocking call in the source, with every state that runs it."""
 
     function: FunctionRef
@@ -35,11 +35,11 @@ class _Culprit:
 
 def blocking_calls(project: Project) -> Iterator[Finding]:
     """A call that waits while the event loop waits with it, at any depth below it."""
-    groups: dict[tuple[FunctionRef, int, str], list[tuple[_Culprit, tuple[State, int]]]] = {}
-    for culprit in _culprits(project):
-        caller = _loop_call(project, culprit)
+    groups: dict[tuple[FunctionRef, int, str], list[tuple[_Primitive, tuple[State, int]]]] = {}
+    for primitive in _primitives(project):
+        caller = _loop_call(project, primitive)
         variant = project.graph.variants[caller[0][0]]
-        groups.setdefault((variant.function, caller[1], culprit.event.rule), []).append((culprit, caller))
+        groups.setdefault((variant.function, caller[1], primitive.event.rule), []).append((primitive, caller))
     ordinals: dict[tuple[str, str, str], int] = {}
     findings = [_finding(project, members) for members in groups.values()]
     for finding in sorted(findings):
@@ -48,10 +48,10 @@ def blocking_calls(project: Project) -> Iterator[Finding]:
         yield finding if ordinal == 0 else replace(finding, ordinal=ordinal)
 
 
-def _culprits(project: Project) -> list[_Culprit]:
+def _primitives(project: Project) -> list[_Primitive]:
     """Every blocking call that runs on the loop, once, at its cheapest state."""
     graph = project.graph
-    found: dict[tuple[FunctionRef, int, str], _Culprit] = {}
+    found: dict[tuple[FunctionRef, int, str], _Primitive] = {}
     for variant in graph.variants:
         if not variant.events:
             continue
@@ -71,7 +71,7 @@ def _culprits(project: Project) -> list[_Culprit]:
                 key = (variant.function, event.site, event.rule)
                 known = found.get(key)
                 if known is None:
-                    found[key] = _Culprit(variant.function, event, flags, state)
+                    found[key] = _Primitive(variant.function, event, flags, state)
                 else:
                     known.others.append(state)
                     if _rank(project, state, flags) < _rank(project, known.state, known.flags):
@@ -92,11 +92,11 @@ def _rank(project: Project, state: State, flags: int) -> tuple[bool, bool, int, 
     )
 
 
-def _loop_call(project: Project, culprit: _Culprit) -> tuple[State, int]:
+def _loop_call(project: Project, primitive: _Primitive) -> tuple[State, int]:
     """Where the blocking begins: the call inside the innermost `async def` of the way, else inside the entry point."""
-    if culprit.event.rule in _ANYWHERE:
-        return culprit.state, culprit.event.site
-    way = project.graph.contexts.way(culprit.state)
+    if primitive.event.rule in _ANYWHERE:
+        return primitive.state, primitive.event.site
+    way = project.graph.contexts.way(primitive.state)
     start = 0
     for place, (state, _) in enumerate(way):
         function = project.graph.function(project.graph.variants[state[0]])
@@ -109,10 +109,10 @@ def _loop_call(project: Project, culprit: _Culprit) -> tuple[State, int]:
             start = place
             break
     state, edge = way[start]
-    return state, culprit.event.site if edge is None else edge.site
+    return state, primitive.event.site if edge is None else edge.site
 
 
-def _finding(project: Project, members: list[tuple[_Culprit, tuple[State, int]]]) -> Finding:
+def _finding(project: Project, members: list[tuple[_Primitive, tuple[State, int]]]) -> Finding:
     graph = project.graph
     members.sort(
         key=lambda member: (
@@ -122,16 +122,16 @@ def _finding(project: Project, members: list[tuple[_Culprit, tuple[State, int]]]
             member[0].event.site,
         )
     )
-    culprit, (caller, site) = members[0]
-    event = culprit.event
+    primitive, (caller, site) = members[0]
+    event = primitive.event
     variant = graph.variants[caller[0]]
-    arrival = graph.contexts.arrivals[culprit.state]
+    arrival = graph.contexts.arrivals[primitive.state]
     severity = _severity(project, event)
     notes: list[str] = []
     if event.spec.note:
         notes.append(event.spec.note)
-    flags = culprit.flags | arrival.flags
-    if culprit.state[1] is Context.STARTUP:
+    flags = primitive.flags | arrival.flags
+    if primitive.state[1] is Context.STARTUP:
         severity = severity.lowered()
         notes.append("only during start-up or shutdown: before or after requests are served")
     elif flags & ONCE:
@@ -140,10 +140,10 @@ def _finding(project: Project, members: list[tuple[_Culprit, tuple[State, int]]]
     confidence = Confidence.MEDIUM if flags & MAYBE or arrival.cost >= unreached_cost() else Confidence.HIGH
     if arrival.cost >= unreached_cost():
         notes.append("no route or other entry point was found that reaches it; whatever does runs it on a loop")
-    steps = _steps(project, culprit)
+    steps = _steps(project, primitive)
     if len(members) > _MOST_RELATED + 1:
         notes.append(f"{len(members)} blocking calls behind this one; the first {_MOST_RELATED + 1} are shown")
-    if culprit.state[1] is Context.LOOP:
+    if primitive.state[1] is Context.LOOP:
         notes.extend(_reach(project, caller))
     where = project.where(variant.function, site)
     related = _related(project, members, (variant.function, site))
@@ -195,10 +195,10 @@ _SPECIAL = {
 }
 
 
-def _steps(project: Project, culprit: _Culprit) -> tuple[Step, ...]:
+def _steps(project: Project, primitive: _Primitive) -> tuple[Step, ...]:
     """The way from the entry point to the primitive, each hop at its call."""
     graph = project.graph
-    way = graph.contexts.way(culprit.state)
+    way = graph.contexts.way(primitive.state)
     # The module that registers an entry point is not part of the story
     while len(way) > 1 and graph.variants[way[0][0][0]].function[1] < 0:
         way = way[1:]
@@ -211,8 +211,8 @@ def _steps(project: Project, culprit: _Culprit) -> tuple[Step, ...]:
         if edge is not None:
             here = graph.variants[state[0]].function
             steps.append(Step(project.where(here, edge.site), graph.name(graph.variants[following[0]])))
-    here = graph.variants[culprit.state[0]].function
-    steps.append(Step(project.where(here, culprit.event.site), shown(culprit.event.name)))
+    here = graph.variants[primitive.state[0]].function
+    steps.append(Step(project.where(here, primitive.event.site), shown(primitive.event.name)))
     return tuple(steps)
 
 
@@ -238,17 +238,17 @@ def _reach(project: Project, caller: State) -> list[str]:
 
 
 def _related(
-    project: Project, members: list[tuple[_Culprit, tuple[State, int]]], shown_at: tuple[FunctionRef, int]
+    project: Project, members: list[tuple[_Primitive, tuple[State, int]]], shown_at: tuple[FunctionRef, int]
 ) -> tuple[Step, ...]:
     """The other primitives behind the same call, and the other calls that lead to the same primitives."""
     graph = project.graph
     out: dict[Step, None] = {}
-    for culprit, _ in members[1:][:_MOST_RELATED]:
-        out[Step(project.where(culprit.function, culprit.event.site), shown(culprit.event.name))] = None
+    for primitive, _ in members[1:][:_MOST_RELATED]:
+        out[Step(project.where(primitive.function, primitive.event.site), shown(primitive.event.name))] = None
     calls: dict[tuple[FunctionRef, int], None] = {}
-    for culprit, _ in members:
-        for state in dict.fromkeys([culprit.state, *culprit.others]):
-            for origin, site in _calls_above(project, state, culprit.event.site):
+    for primitive, _ in members:
+        for state in dict.fromkeys([primitive.state, *primitive.others]):
+            for origin, site in _calls_above(project, state, primitive.event.site):
                 calls[(graph.variants[origin[0]].function, site)] = None
         if len(calls) > _MOST_RELATED:
             break
