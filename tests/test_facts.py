@@ -63,7 +63,7 @@ def k(value: Any) -> Node:
         pytest.param("r'a\\b'", k("a\\b"), id="raw string"),
         pytest.param("'''a'''", k("a"), id="triple quotes"),
         pytest.param("''", k(""), id="empty string"),
-        pytest.param("b'a'", None, id="bytes say nothing"),
+        pytest.param("b'a'", ["f", []], id="bytes say only that they are there"),
         pytest.param("...", None, id="an ellipsis says nothing"),
         pytest.param("a.b.c", ["a", ["a", n("a"), "b"], "c"], id="attributes"),
         pytest.param(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from fastlint.graph.contexts import Context, Contexts, entry_edges, unreached_cost
-from fastlint.graph.state import CALL, LOOP, PRIVATE, Edge, Event, Variant
-from fastlint.graph.statements import SERVER_SCRIPT, Interpreter
+from fastlint.graph.state import CALL, COROUTINE, LOOP, PRIVATE, SERVING, Edge, Event, Variant
+from fastlint.graph.statements import Interpreter
 from fastlint.graph.world import FunctionRef, Module, World
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.source.facts import Function
@@ -40,6 +40,7 @@ _REGISTRARS = (
     "listens_for",
     "add_job",
 )
+_FEW_MENTIONS = 8
 _QUICK = frozenset({"FL113", "FL402", "FL115"})  # microseconds, or no waiting at all
 _SERVED = (Context.LOOP, Context.STARTUP, Context.POOL)
 
@@ -182,11 +183,18 @@ def _declare(interpreter: Interpreter, modules: list[Module], patterns: tuple[st
 def _contexts(interpreter: Interpreter, served: list[Module]) -> Contexts:
     contexts = Contexts(interpreter.variants)
     names = {module.name for module in served}
+    starters = _server_starters(interpreter)
     for variant in interpreter.variants:
+        if starters and any(edge.kind == PRIVATE and edge.target in starters for edge in variant.edges):
+            variant.edges = {
+                edge._replace(kind=SERVING) if edge.kind == PRIVATE and edge.target in starters else edge: flags
+                for edge, flags in variant.edges.items()
+            }
         if variant.function[1] < 0 and variant.function[0] in names:
             # What a script schedules before it starts the server itself runs on the server's loop
-            script = variant.env == -2 and variant.labels.get(-1) != SERVER_SCRIPT
-            context = Context.ELSEWHERE if script else Context.IMPORT
+            context = Context.IMPORT
+            if variant.env == -2:
+                context = Context.MAIN if variant.number in starters else Context.ELSEWHERE
             contexts.root(variant.number, context, "", cost=1)
     for variant, edge, flags, label, context in entry_edges(interpreter.variants):
         if variant.env != -2:
@@ -196,9 +204,33 @@ def _contexts(interpreter: Interpreter, served: list[Module]) -> Contexts:
     return contexts
 
 
+def _server_starters(interpreter: Interpreter) -> set[int]:
+    """The variants that start an ASGI server, by themselves or through what they run."""
+    callers: dict[int, list[int]] = {}
+    for variant in interpreter.variants:
+        for edge in variant.edges:
+            if edge.kind in (CALL, COROUTINE, PRIVATE):
+                callers.setdefault(edge.target, []).append(variant.number)
+    starters = set(interpreter.servers)
+    waiting = list(starters)
+    while waiting:
+        for caller in callers.get(waiting.pop(), ()):
+            if caller not in starters:
+                starters.add(caller)
+                waiting.append(caller)
+    return starters
+
+
 def _start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[Module]) -> None:
     """An `async def` that no entry point reaches can still only run on a loop; those that others call wait for them."""
     reached = {interpreter.variants[number].function for number, _ in contexts.arrivals}
+    for module in served:  # who runs them? perhaps a function that nobody visible calls
+        for function in module.facts.functions:
+            if function.is_async and not function.is_lambda and (module.name, function.index) not in reached:
+                for mention in interpreter.world.mentions.get(function.name, ())[:_FEW_MENTIONS]:
+                    if mention[1] >= 0 and not interpreter.of_function.get(mention):
+                        interpreter.ensure(mention)
+    interpreter.settle()
     for variant in interpreter.variants:  # `asyncio.run(main())`: a loop of its own, in a script or a thread
         for edge in variant.edges:
             if edge.kind == PRIVATE and interpreter.variants[edge.target].function not in reached:

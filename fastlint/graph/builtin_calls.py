@@ -102,6 +102,8 @@ class Builtins(Variants):
                 return (collection((("t", (UNKNOWN, shallow(elements((value,))))),)),)
             return (value,) if name == "copy" else UNKNOWN
         if kind in ("l", "t"):
+            if name in ("extend", "update", "union") and args:
+                self.iterate(args[0], site, frame)
             if name in ("pop", "popleft", "__getitem__"):
                 return elements((value,))
             return (value,) if name in ("copy", "union", "difference") else UNKNOWN

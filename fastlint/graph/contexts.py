@@ -19,6 +19,7 @@ from fastlint.graph.state import (
     POOL,
     PRIVATE,
     PROCESS,
+    SERVING,
     STARTUP,
     Edge,
     Variant,
@@ -32,6 +33,7 @@ class Context(Enum):
     POOL = "pool"
     STARTUP = "startup"
     IMPORT = "import"
+    MAIN = "main"  # a script that starts the server itself
     PROCESS = "process"
     ELSEWHERE = "elsewhere"
 
@@ -154,7 +156,9 @@ def step(context: Context, kind: str, flags: int) -> Context | None:
         return context
     if kind == COROUTINE:  # a coroutine needs a loop: its maker's
         return context if context in (Context.LOOP, Context.STARTUP, Context.ELSEWHERE) else None
-    if kind == PRIVATE:  # a loop of its own; on a running loop it fails at once
+    if kind == SERVING and context is Context.MAIN:  # `asyncio.run(serve())`: this loop is the server's
+        return Context.STARTUP
+    if kind in (PRIVATE, SERVING):  # a loop of its own; on a running loop it fails at once
         return None if context in (Context.LOOP, Context.STARTUP) else context
     if context is Context.ELSEWHERE:
         return Context.ELSEWHERE

@@ -33,8 +33,24 @@ def misses_cache(test: Node, block: Block, absent: bool, frame: Frame) -> bool:
     if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][0] == ("not in" if absent else "in"):
         cache = _place(test[3][0][1])
         return cache is not None and _outlives(cache, frame) and _stores(block, cache, None, frame)
+    asked = test[2] if test[0] == "u" and test[1] == "not" else None
+    if absent and asked is not None and asked[0] == "c" and asked[2] is not None and asked[2][-1] == "get":
+        cache = _place(asked[2][2]) if asked[2][0] == "a" else None
+        return cache is not None and _outlives(cache, frame) and _stores(block, cache, None, frame)
     missing = guarded_place(test, absent)
     return missing is not None and missing[0] == "n" and _stores(block, None, missing[1], frame)
+
+
+def misses_in_try(body: Block, kind: Node, handler: Block, frame: Frame) -> bool:
+    """`try: return cache[k]`, `except KeyError: cache[k] = …`: the handler runs once a key."""
+    if kind is None or kind[0] not in ("n", "a") or kind[-1] not in ("KeyError", "LookupError", "AttributeError"):
+        return False
+    for statement in body:
+        node = statement[1] if statement[0] in ("ret", "e") else statement[2] if statement[0] == "=" else None
+        cache = _place(node[2]) if node is not None and node[0] == "s" else None
+        if cache is not None and _outlives(cache, frame) and _stores(handler, cache, None, frame):
+            return True
+    return False
 
 
 def _stores(block: Block, cache: Node, name: str | None, frame: Frame) -> bool:
@@ -47,8 +63,11 @@ def _stores(block: Block, cache: Node, name: str | None, frame: Frame) -> bool:
                     continue
                 if cache is not None and _same(target[2], cache):
                     return True
-                if name is not None and statement[2] == ["n", name] and _outlives(target[2], frame):
+                named = statement[2] == ["n", name] or ["n", name] in statement[1]
+                if name is not None and named and _outlives(target[2], frame):
                     return True
+        elif cache is not None and _fills(statement, cache):
+            return True
         elif tag == "if" and (_stores(statement[2], cache, name, frame) or _stores(statement[3], cache, name, frame)):
             return True
         elif tag in ("with", "try") and _stores(statement[2 if tag == "with" else 1], cache, name, frame):
@@ -62,6 +81,8 @@ def _outlives(place: Node, frame: Frame) -> bool:
 
 
 def _place(node: Node) -> Node:
+    if node is not None and node[0] == ":=":
+        return ["n", node[1]]
     return node if node is not None and node[0] in ("n", "a") else None
 
 

@@ -48,6 +48,20 @@ _FILE_RULES = frozenset({"FL105", "FL113", "FL114"})
 _LOG_HANDLER = "FL116"  # blocks when somebody logs, not when it is made
 _OPENERS = frozenset({"FL105"})
 # What `AsyncSession.run_sync` hands over: synchronous to look at, but it waits by switching back to the loop
+_SERVERS = frozenset(
+    {
+        "uvicorn.run",
+        "uvicorn.Server",
+        "uvicorn.Config",
+        "uvicorn.main.run",
+        "uvicorn.server.Server",
+        "uvicorn.config.Config",
+        "hypercorn.asyncio.serve",
+        "hypercorn.run.run",
+        "granian.Granian",
+        "gunicorn.app.base.BaseApplication",
+    }
+)
 _IN_MEMORY = frozenset({"io.StringIO", "io.BytesIO"})
 _MOST_CALLBACK_PARAMETERS = 8
 _FINISHED: Value = ("i", "asyncio.Future", "", 0)  # a future whose result is there: asking for it is free
@@ -104,6 +118,8 @@ class Libraries(Builtins):
         if dotted in ("asyncio.gather", "asyncio.tasks.gather"):
             parts = tuple(shallow(self.settled(values)) for values in args)
             return (("co", (("t", parts),), ()),)
+        if dotted in _SERVERS and not frame.quiet:
+            self.servers.add(frame.variant.number)
         spec = self.catalogue.function(dotted)
         if kind == CALL and (spec is None or not spec.runs):
             self.consume(args, site, frame)
@@ -144,6 +160,8 @@ class Libraries(Builtins):
         maker = self.catalogue.makers.get(f"{type_name}.{asked}")
         receiver: Value = ("i", type_name, "", opened)
         result: Values = UNKNOWN
+        if asked.endswith("writelines") and args:
+            self.iterate(args[0], site, frame)
         if asked == "addHandler" and args:
             self._handler_added(args[0], site, frame, flags)
         if asked == "add_done_callback" and args:

@@ -20,6 +20,7 @@ from fastlint.source.facts import Block, Node
 CALL = "call"  # here, now, in the caller's own context
 COROUTINE = "coroutine"  # a coroutine was made: it runs on the caller's loop, if the caller has one
 PRIVATE = "private"  # asyncio.run and the like: a loop of its own in the caller's thread
+SERVING = "serving"  # the same, of something that starts the server: this loop becomes the server's
 LOOP = "loop"  # on the event loop, wherever the caller is
 POOL = "pool"  # in a worker thread
 PROCESS = "process"  # in another process
@@ -107,6 +108,7 @@ class State(ABC):
         self.facts: dict[Any, Values] = {}  # grows only: attributes, parameters, globals, returns, by key
         self.dirty: dict[int, None] = {}
         self.waiting: list[Variant] = []
+        self.servers: set[int] = set()  # the variants that start a server
         self.switch_names: dict[FunctionRef, frozenset[str]] = {}
         self.depth = 0
         self.entering: Any = None  # the lock that is just being entered

@@ -15,9 +15,9 @@ from fastlint.graph.guards import (
     is_main_guard,
     is_type_checking,
     misses_cache,
+    misses_in_try,
     terminates,
 )
-from fastlint.graph.narrowing import collect_calls
 from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, only_constant, shallow, union
 from fastlint.graph.variants import is_switch
@@ -25,9 +25,6 @@ from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
 _MOST_RUNS = 6
-SERVER_SCRIPT = "starts the server"
-_SERVES = frozenset({"run", "serve", "Server", "Config"})
-_SERVERS = frozenset({"uvicorn", "hypercorn", "granian", "gunicorn"})
 _LOCKS = frozenset({"threading.Lock", "threading.RLock", "threading.Condition"})
 _PLATFORM = frozenset({"sys.platform", "os.name", "platform.system"})
 
@@ -296,6 +293,8 @@ class Interpreter(Definitions):
             return only_constant(values)
         if test[0] == "n":
             fixed = self._fixed(test[1], frame)
+            if fixed is ... and test[1] not in frame.env:
+                fixed = self._module_constant(test[1], frame)
             return bool(fixed) if fixed is not ... else ...
         if test[0] == "cmp" and len(test[3]) == 1 and test[2] is not None and test[2][0] == "n":
             operator, right = test[3][0]
@@ -303,6 +302,8 @@ class Interpreter(Definitions):
             if fixed is not ... and right is not None and right[0] == "k" and operator in ("is", "is not", "eq", "ne"):
                 return (fixed == right[1]) == (operator in ("is", "eq"))
         if test[0] == "u" and test[1] == "not":
+            if test[2] is not None and test[2][0] == "k":
+                return not test[2][1]
             inner = self._constant(test[2], UNKNOWN, frame) if test[2] is not None and test[2][0] == "n" else ...
             return not inner if inner is not ... else ...
         if test[0] == "bool":
@@ -311,6 +312,15 @@ class Interpreter(Definitions):
             parts = [self._constant(part, UNKNOWN, frame) for part in asked]
             return decisive if any(part is decisive for part in parts) or ["k", decisive] in test[2] else ...
         return self._platform(test, frame)
+
+    def _module_constant(self, name: str, frame: Frame) -> Any:
+        """True or False for a module's `NAME = True` that nothing ever binds again, else `Ellipsis`."""
+        facts = self.world.modules[frame.module]
+        bindings = facts.bindings.get(name, ())
+        if len(bindings) != 1 or bindings[0][0] != "expr" or name in facts.facts.rebinders or not name.isupper():
+            return ...
+        node = bindings[0][1]
+        return node[1] if node is not None and node[0] == "k" and isinstance(node[1], bool) else ...
 
     def _fixed(self, name: str, frame: Frame) -> Any:
         """The constant that a parameter certainly is in this variant, else `Ellipsis`."""
@@ -364,13 +374,6 @@ class Interpreter(Definitions):
         script.labels.setdefault(-1, "__main__")
         inner = Frame(script, frame.module, dict(frame.env), quiet=frame.quiet)
         self.block(body, inner)
-        calls: list[Node] = []
-        collect_calls(body, calls)
-        for call in calls:
-            if call[2] is not None and call[2][0] in ("n", "a") and call[2][-1] in _SERVES:
-                for value in self.evaluate(call[2], Frame(script, frame.module, dict(inner.env), quiet=True)):
-                    if value[0] == "x" and value[1].partition(".")[0] in _SERVERS:
-                        script.labels[-1] = SERVER_SCRIPT
 
     def _after_if(self, statement: Any, rest: Block, frame: Frame) -> int:
         """What holds for the statements after an `if` whose body never falls through."""
@@ -397,6 +400,8 @@ class Interpreter(Definitions):
         after = frame.env
         forever = test is not None and test[0] == "k" and bool(test[1]) and not breaks(body)
         frame.env = after if forever else _joined(after, before)
+        if not forever and not breaks(body):
+            self.narrow(test, False, frame)
         self._keep_module_env(before, frame)
         self.block(orelse, frame)
         return not forever
@@ -490,6 +495,8 @@ class Interpreter(Definitions):
                 frame.env[name] = UNKNOWN
             if probing and catches_runtime_error(kind):
                 frame.flags = flags | OFF_LOOP
+            elif misses_in_try(body, kind, handler, frame):
+                frame.flags = flags | ONCE
             if self.block(handler, frame):
                 joined = frame.env if joined is None else _joined(joined, frame.env)
             frame.flags = flags

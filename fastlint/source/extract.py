@@ -149,7 +149,7 @@ def _string(node: cst.SimpleString, walk: _Walk) -> Node:
     if first not in "'\"":
         prefix = node.prefix
         if "b" in prefix:
-            return None
+            return ["f", []]
         text = text[len(prefix) :]
     quotes = 3 if text[:3] in ("'''", '"""') and len(text) > 5 else 1
     return ["k", text[quotes:-quotes]]
