@@ -22,6 +22,7 @@ STAGES = (
     ("fastlint.config",),
     ("fastlint.source",),
     ("fastlint.graph",),
+    ("fastlint.deploy",),
     ("fastlint.project",),
     ("fastlint.checks",),
     ("fastlint.suppress", "fastlint.report"),

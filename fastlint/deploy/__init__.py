@@ -1,0 +1,1 @@
+"""Server settings -> one `ServerPlan` a service. Executes nothing and judges nothing."""
