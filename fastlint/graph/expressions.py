@@ -141,7 +141,11 @@ class Expressions(Protocols):
     def router_at(self, node: Node, frame: Frame) -> Any:
         """The key of a router that is a module's name (`router`, `users.router`); remembers its own prefix."""
         key: Any = None
-        if node is not None and node[0] == "n" and (frame.variant.function[1] < 0 or node[1] not in frame.env):
+        if (
+            node is not None
+            and node[0] == "n"
+            and (frame.variant.function[1] < 0 or node[1] not in frame.env or node[1] in frame.imports)
+        ):
             key = self.home_of_global(node[1], frame)
         elif node is not None and node[0] == "a":
             for value in self.evaluate(node[2], frame):
@@ -223,6 +227,9 @@ class Expressions(Protocols):
     def home_of_global(self, name: str, frame: Frame) -> Any:
         """The key of a module-level container, through the import that brought it here."""
         module = self.world.modules.get(frame.module)
+        if name in frame.imports and module is not None:
+            level, target, name = frame.imports[name]
+            module = self.world.module(self.world.absolute(module, level, target))
         for _ in range(5):
             if module is None:
                 return None

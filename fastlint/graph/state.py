@@ -86,6 +86,7 @@ class Frame:
     locks: tuple[Any, ...] = ()  # the locks held at this statement
     statement: int = -1  # the site of the statement that is being run
     declared: set[str] = field(default_factory=set)
+    imports: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # what a function imports for itself
     impossible: bool = False  # the test that was just narrowed cannot have this outcome
     narrowed: bool = False  # some attribute is narrowed: kept in `env` under ".base.attribute"
     probes: set[str] = field(default_factory=set)

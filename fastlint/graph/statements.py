@@ -234,6 +234,8 @@ class Interpreter(Definitions):
         for bound, level, target, attribute in statement[1]:
             if bound == "*" or not bound:
                 continue
+            if attribute is not None and frame.variant.function[1] >= 0:
+                frame.imports[bound] = (level, target, attribute)
             self.assign_name(bound, self.imported(frame.module, level, target, attribute, frame), frame)
         return True
 
