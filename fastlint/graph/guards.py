@@ -7,6 +7,7 @@ from typing import Any
 from fastlint.graph.state import Frame
 from fastlint.source.facts import Block, Node
 
+_ASK_FILES = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir"})
 _FILLERS = frozenset({"append", "extend", "update", "add", "insert", "setdefault"})
 
 
@@ -39,6 +40,29 @@ def misses_cache(test: Node, block: Block, absent: bool, frame: Frame) -> bool:
         return cache is not None and _outlives(cache, frame) and _stores(block, cache, None, frame)
     missing = guarded_place(test, absent)
     return missing is not None and missing[0] == "n" and _stores(block, None, missing[1], frame)
+
+
+def misses_file(test: Node, block: Block, absent: bool) -> bool:
+    """Whether a block runs once a file: `if not path.exists():` and then something is made of that path."""
+    if test is not None and test[0] == "u" and test[1] == "not":
+        return misses_file(test[2], block, not absent)
+    if absent or test is None or test[0] != "c" or test[2] is None or test[2][0] != "a" or test[2][3] not in _ASK_FILES:
+        return False
+    path = _place(test[3][0] if test[3] else test[2][2])
+    return path is not None and _is_used(block, path)
+
+
+def _is_used(node: Any, place: Node) -> bool:
+    """Whether a place is an argument, or the receiver, of some call below a node."""
+    if not isinstance(node, (list, tuple)) or not node:
+        return False
+    if node[0] == "c" and len(node) == 5:
+        given = [*node[3], *(value for _, value in node[4])]
+        if node[2] is not None and node[2][0] == "a":
+            given.append(node[2][2])
+        if any(_same(argument, place) for argument in given):
+            return True
+    return any(_is_used(part, place) for part in node)
 
 
 def misses_in_try(body: Block, kind: Node, handler: Block, frame: Frame) -> bool:
@@ -95,11 +119,9 @@ def assigns(block: Block, place: Node, frame: Frame, setters: frozenset[str] = f
             return True
         if _fills(statement, place) and (outlives or place[1] not in frame.env):
             return True
-        if not outlives:
-            continue
-        if tag == "=" and any(_same(target, place) for target in statement[1]):
+        if outlives and tag == "=" and any(_same(target, place) for target in statement[1]):
             return True
-        if tag == ":" and _same(statement[1], place):
+        if outlives and tag == ":" and _same(statement[1], place):
             return True
         if tag == "with" and assigns(statement[2], place, frame, setters):
             return True

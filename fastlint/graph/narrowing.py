@@ -73,6 +73,8 @@ class Narrowing(Expressions):
             self._narrow_instance(args[0], args[1], truth, frame)
         elif name in _COROUTINE_TESTS:
             self._filter(args[0], frame, lambda value: self._asynchronous(value) is not (not truth))
+        elif name == "isgeneratorfunction":
+            self._filter(args[0], frame, lambda value: self._generates(value) is not (not truth))
         elif name in ("isawaitable", "iscoroutine"):
             self._filter(args[0], frame, lambda value: (value[0] == "co") is truth or value[0] in ("i", "x"))
         elif name == "callable" and not truth:
@@ -84,9 +86,20 @@ class Narrowing(Expressions):
             return self.is_async_callable(value)
         return None
 
+    def _generates(self, value: Any) -> bool | None:
+        """Whether a callable is a plain generator function; None if that is not known."""
+        if value[0] == "b":
+            return self._generates(value[1])
+        if value[0] != "f":
+            return None
+        function = self.world.function((value[1], value[2]))
+        return function.is_generator and not function.is_async
+
     def _filter(self, node: Node, frame: Frame, keep: Any) -> None:
         if node[0] == "n" and node[1] in frame.env:
-            frame.env[node[1]] = tuple(value for value in frame.env[node[1]] if keep(value))
+            have = frame.env[node[1]]
+            frame.env[node[1]] = tuple(value for value in have if keep(value))
+            frame.impossible = bool(have) and not frame.env[node[1]]
 
     def finish(self, nodes: list[Node], frame: Frame) -> None:
         """From here on the futures under these names are done: asking for their results is free."""

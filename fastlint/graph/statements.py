@@ -15,6 +15,7 @@ from fastlint.graph.guards import (
     is_main_guard,
     is_type_checking,
     misses_cache,
+    misses_file,
     misses_in_try,
     terminates,
 )
@@ -263,7 +264,7 @@ class Interpreter(Definitions):
             frame.flags |= OFF_LOOP
         if guarded_place(test, True) and assigns(body, guarded_place(test, True), frame, self.setters(test, frame)):
             frame.flags |= ONCE
-        elif misses_cache(test, body, True, frame):
+        elif misses_cache(test, body, True, frame) or misses_file(test, body, True):
             frame.flags |= ONCE
         first = constant is ... or bool(constant)
         alive_body = self.block(body, frame) if first else False
@@ -389,6 +390,8 @@ class Interpreter(Definitions):
         if (guarded and assigns(rest, guarded, frame, self.setters(test, frame))) or misses_cache(
             test, rest, False, frame
         ):
+            flags |= ONCE
+        elif body[-1][0] == "ret" and misses_file(test, rest, False):
             flags |= ONCE
         return flags
 
