@@ -106,6 +106,13 @@ class Builtins(Variants):
                 self.iterate(args[0], site, frame)
             if name in ("pop", "popleft", "__getitem__"):
                 return elements((value,))
+            # What functions put into a dictionary is kept as a collection of its values
+            if name in ("get", "setdefault"):
+                return union(elements((value,)), args[1]) if len(args) > 1 else elements((value,))
+            if name == "items":
+                return (collection((("t", (UNKNOWN, shallow(elements((value,))))),)),)
+            if name == "values":
+                return (collection(elements((value,))),)
             return (value,) if name in ("copy", "union", "difference") else UNKNOWN
         if kind == "g":
             return self.iterate((value,), site, frame)

@@ -223,6 +223,9 @@ class Expressions(Protocols):
                     self.widen(("items", value[1], container[3]), given)
         elif container[0] == "s":
             self.put_into(container[2], (("l", given),), frame)
+        elif container[0] == "c" and container[2] is not None and container[2][0] == "a":
+            if container[2][3] in ("setdefault", "get"):
+                self.put_into(container[2][2], (("l", given),), frame)
 
     def home_of_global(self, name: str, frame: Frame) -> Any:
         """The key of a module-level container, through the import that brought it here."""
@@ -337,7 +340,7 @@ class Expressions(Protocols):
         for value in right:
             if value[0] in ("l", "t", "d"):
                 out = union(out, (value,))
-            elif value[0] == "o" and special is not None and not any(v[0] in ("o", "i") for v in left):
+            elif value[0] in ("o", "i") and special is not None and not any(v[0] in ("o", "i") for v in left):
                 out = union(out, self.implicit(value, f"__r{special[2:]}", frame, node[1], [left]))
         return out
 

@@ -20,6 +20,7 @@ from fastlint.graph.values import (
     UNKNOWN,
     Value,
     Values,
+    collection,
     elements,
     only_constant,
     shallow,
@@ -102,6 +103,13 @@ class Libraries(Builtins):
             return (("x", "functools.wraps()"),)
         if dotted == "functools.wraps()":
             return args[0] if args else UNKNOWN
+        if dotted == "collections.defaultdict":
+            produced = self.instances(args[0], frame) if args else UNKNOWN
+            return (("d", (), shallow(produced)),)
+        if dotted == "collections.deque" and kind == CALL:
+            return (collection(self.iterate(args[0], site, frame) if args else UNKNOWN),)
+        if dotted == "collections.OrderedDict" and kind == CALL:
+            return self.builtin(site, "dict", args, keywords, frame, flags) or UNKNOWN
         if dotted == "contextvars.ContextVar":
             return (("d", (), shallow(without_none(keywords.get("default", UNKNOWN)))),)
         if dotted == "typing.cast" and args:
@@ -135,7 +143,9 @@ class Libraries(Builtins):
             opened = 1 if self.applies(spec, args, keywords) else 0
         order = self.catalogue.order(name)
         if order:
-            return (("i", order[0].name, "", opened),)
+            made: Values = (("i", order[0].name, "", opened),)
+            # `declarative_base(cls=Model)`: what it makes is a subclass of the project's own class
+            return union(made, self.instances(keywords["cls"], frame)) if maker and "cls" in keywords else made
         if name.rpartition(".")[2][:1].isupper():
             return (("i", name, "", opened),)
         if spec is None and not dotted.startswith("builtins."):

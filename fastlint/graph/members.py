@@ -35,6 +35,8 @@ class Members(Names):
         if kind == "o":
             return self.instance_attribute(value, name, frame, site)
         if kind == "i":
+            if not value[2] and self.catalogue.is_property(value[1], name):
+                return self.call(site, ("i", value[1], name, value[3]), [], {}, frame, IMPLICIT)
             return self.library_attribute(value, name, frame)
         if kind == "m":
             return self.member_of_module(value[1], name, frame)
@@ -111,7 +113,11 @@ class Members(Names):
                 for binding in functions[-1:]:
                     out = union(out, self._as_class_member((above[0], binding[1]), value, frame))
                 return out
-            return self.class_level(above, name, frame)
+            found = self.class_level(above, name, frame)
+            if all(part[0] == "k" for part in found):  # `_instance = None` in the body, filled by a method
+                found = union(found, self._assigned(above, name, frame))
+                found = union(found, self._assigned_outside(above, name, frame))
+            return found
         return UNKNOWN
 
     def _as_class_member(self, ref: FunctionRef, receiver: Value, frame: Frame) -> Values:
@@ -349,7 +355,7 @@ class Members(Names):
                 return self.call(site, ("i", method, name, 0), args, {}, frame, IMPLICIT | flags)
         elif kind == "i":
             path = f"{value[2]}.{name}" if value[2] else name
-            if self.catalogue.method(value[1], path) is not None:
+            if self.catalogue.method(value[1], path) is not None or self.catalogue.returned(value[1], path) is not None:
                 return self.call(site, ("i", value[1], path, value[3]), args, {}, frame, IMPLICIT | flags)
         return UNKNOWN
 

@@ -240,7 +240,7 @@ class Names(State):
         for node in self.world.class_(ref).bases:
             plain = node[2] if node is not None and node[0] == "s" else node
             for value in self.evaluate(plain, frame):
-                if value[0] == "c":
+                if value[0] in ("c", "o"):  # an instance: what `declarative_base(cls=Model)` adds
                     out.append((value[1], value[2]))
                 elif value[0] == "x":
                     out.append(value[1] if value[1] != "typing_extensions.Protocol" else "typing.Protocol")

@@ -92,6 +92,7 @@ class TypeSpec:
     attributes: dict[str, TypeExpr] = field(default_factory=dict)
     enters: TypeExpr | None = None
     item: TypeExpr | None = None
+    properties: set[str] = field(default_factory=set)
     entry: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -197,6 +198,10 @@ class Catalogue:
             if path in spec.attributes:
                 return spec.attributes[path]
         return None
+
+    def is_property(self, type_name: str, path: str) -> bool:
+        """Whether reading this attribute of a type does its work there and then."""
+        return any(path in spec.properties for spec in self.order(type_name))
 
     def enters(self, type_name: str) -> TypeExpr | None:
         """What `with` binds, if the data says."""

@@ -152,6 +152,7 @@ def _add_type(known: KnownType, library: Library, default: Spec, free: Spec, cat
             spec.attributes[name] = parse_type(text)
     spec.enters = parse_type(known.enters) if known.enters else spec.enters
     spec.item = parse_type(known.item) if known.item else spec.item
+    spec.properties.update(known.properties)
     for names_text, text in known.entry.items():
         where, _, label = text.partition(" ")
         for name in expand_braces(names_text):

@@ -91,6 +91,7 @@ class KnownType(Strict):
     attributes: dict[str, str] = {}  # attribute -> type expression (on the class and on instances)
     enters: str | None = None  # what `with x as y` binds; default `self`
     item: str | None = None  # what iterating or indexing gives
+    properties: list[str] = []  # attributes that do their work when they are read; what they do stands in `method`
     entry: dict[str, str] = {}  # method that the framework calls on project subclasses -> "where label"
     method: list[Known] = []  # methods that need details; `names` are method names or patterns
 

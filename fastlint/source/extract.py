@@ -17,6 +17,7 @@ from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node, Par
 _LONGEST_ELIF = 500  # each is one `else` deeper, and whoever reads the facts needs stack for that
 _LONGEST_STRING = 400  # longer constants (prompts, templates) are never a name, a path, a URL or a mode
 _MUTATORS = frozenset({"append", "add", "insert", "extend", "update", "setdefault", "appendleft", "register"})
+_LOOK_UPS = frozenset({"setdefault", "get"})  # handlers.setdefault(name, []).append(f) fills `handlers`
 
 
 class _Walk:
@@ -249,6 +250,10 @@ def _note_mutation(base: Node, walk: _Walk) -> None:
             walk.note(walk.facts.mutators, base[1])
         elif base[0] == "a":
             walk.note(walk.facts.mutators, base[3])
+        elif base[0] == "s":  # handlers[name].append(f)
+            _note_mutation(base[2], walk)
+        elif base[0] == "c" and base[2] is not None and base[2][0] == "a" and base[2][3] in _LOOK_UPS:
+            _note_mutation(base[2][2], walk)
 
 
 def _subscript(node: cst.Subscript, walk: _Walk) -> Node:
