@@ -20,6 +20,8 @@ from fastlint.graph.values import (
 )
 from fastlint.graph.variants import Keywords, Variants
 
+_MOST_SUBCLASSES = 24
+
 
 class Builtins(Variants):
     """Calls what Python itself brings."""
@@ -114,6 +116,9 @@ class Builtins(Variants):
             if name == "values":
                 return (collection(elements((value,))),)
             return (value,) if name in ("copy", "union", "difference") else UNKNOWN
+        if kind == "c":  # __subclasses__()
+            below = self.world.subclasses((value[1], value[2]), self.bases)[:_MOST_SUBCLASSES]
+            return (collection(tuple(("c", *ref, -1) for ref in below)),)
         if kind == "g":
             return self.iterate((value,), site, frame)
         if kind == "k":

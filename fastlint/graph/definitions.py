@@ -166,7 +166,7 @@ class Definitions(Narrowing):
                     self.serve_models(value, node, site, frame)
         becomes = decoration.becomes
         if becomes == "offloaded":
-            return tuple(("off", value, "pool") for value in values)
+            return tuple(("off", value, decoration.where or "pool") for value in values)
         if becomes == "manager":
             return tuple(("mgr", value, False) for value in values)
         if becomes == "async_manager":
