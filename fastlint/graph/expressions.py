@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from fastlint.graph.constants import Bindings, attribute_literal, bindings_of, is_literal, module_literal, once_literal
 from fastlint.graph.protocols import Protocols
 from fastlint.graph.state import CALL, IMPLICIT, MAYBE, OFF_LOOP, Frame
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, collection, elements, only_constant, shallow, union
@@ -170,7 +171,39 @@ class Expressions(Protocols):
             if node[0] in ("l", "t", "set"):
                 parts = [self._argument(part, frame, True) for part in node[1]]
                 return (("t", tuple(shallow(part) for part in parts)),)
-        return self.evaluate(node, frame)
+        values = self.evaluate(node, frame)
+        if len(values) == 1 and values[0][0] == "k" and isinstance(values[0][1], (int, float)):
+            return values if self._certain(node, frame) else UNKNOWN
+        return values
+
+    def _certain(self, node: Node, frame: Frame) -> bool:
+        """Whether a number or flag that an expression may be is the only one that it can be (see `constants`)."""
+        if is_literal(node):
+            return True
+        if node[0] == "n":
+            name = node[1]
+            function = frame.variant.function
+            if name in frame.env and function[1] >= 0:
+                bound = self.bound_names(function)
+                return once_literal(bound, name) or (name in frame.variant.bindings and name not in bound)
+            home = self.home_of_global(name, frame)
+            module = self.world.modules.get(home[1]) if home is not None else None
+            return module is not None and module_literal(module, home[2])
+        if node[0] == "a":
+            for base in self.evaluate(node[2], frame):
+                if base[0] == "m":
+                    return base[1] in self.world.modules and module_literal(self.world.modules[base[1]], node[3])
+                if base[0] in ("o", "c"):
+                    order = [above for above in self.order((base[1], base[2])) if isinstance(above, tuple)]
+                    return attribute_literal(self.world, order, node[3])
+        return False
+
+    def bound_names(self, ref: FunctionRef) -> Bindings:
+        """What the body of a function binds its names to."""
+        known = self.name_bindings.get(ref)
+        if known is None:
+            known = self.name_bindings[ref] = bindings_of(self.world.function(ref).body)
+        return known
 
     def _super(self, frame: Frame) -> Values:
         owner = frame.owner

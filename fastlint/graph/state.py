@@ -110,6 +110,7 @@ class State(ABC):
         self.dirty: dict[int, None] = {}
         self.waiting: list[Variant] = []
         self.servers: set[int] = set()  # the variants that start a server
+        self.name_bindings: dict[FunctionRef, dict[str, Any]] = {}  # what function bodies bind their names to
         self.switch_names: dict[FunctionRef, frozenset[str]] = {}
         self.depth = 0
         self.entering: Any = None  # the lock that is just being entered
