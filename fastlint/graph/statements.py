@@ -272,6 +272,8 @@ class Interpreter(Definitions):
         self.narrow(test, False, frame)
         if verdict == "on":
             frame.flags |= OFF_LOOP
+        if self._runs_once(test, orelse, frame):
+            frame.flags |= ONCE
         alive_else = self.block(orelse, frame) if constant is ... or not constant else False
         after_else, frame.flags = frame.env, flags
         if alive_body and alive_else:
@@ -350,6 +352,13 @@ class Interpreter(Definitions):
                 if any(value[0] == "x" and value[1] in _PLATFORM for value in self.evaluate(test[2][2], frame)):
                     return False
         return ...
+
+    def _runs_once(self, test: Node, orelse: Block, frame: Frame) -> bool:
+        """Whether an `else` fills what the test found empty: `if k in cache: … else: cache[k] = …`."""
+        there = guarded_place(test, False)
+        if there and assigns(orelse, there, frame, self.setters(test, frame)):
+            return True
+        return misses_cache(test, orelse, False, frame) or misses_file(test, orelse, False)
 
     def setters(self, test: Node, frame: Frame) -> frozenset[str]:
         """The methods of the frame's class that assign the attribute a guard asks for."""
