@@ -17,10 +17,32 @@ from typing import NoReturn, TextIO
 import click
 
 from fastlint import __version__
-from fastlint.config import Config, ConfigError, describe, find_config, known_selector, read_config, unknown_code
+from fastlint.amounts import bytes_of, cores_of
+from fastlint.config import (
+    Amount,
+    Config,
+    ConfigError,
+    TargetSettings,
+    describe,
+    find_config,
+    known_selector,
+    read_config,
+    unknown_code,
+)
 from fastlint.finding import Confidence, Severity
+from fastlint.machine import read_machine
 from fastlint.patterns import checked
-from fastlint.report import FORMATS, Style, explain, explain_json, list_rules, list_rules_json, statistics
+from fastlint.report import (
+    FORMATS,
+    Style,
+    explain,
+    explain_json,
+    list_rules,
+    list_rules_json,
+    show_machine,
+    show_machine_json,
+    statistics,
+)
 from fastlint.report.model import CheckRequest, Progress, Report, StdinSource
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import RuleWords, load_words
@@ -104,6 +126,22 @@ def _listed(
     return split
 
 
+def _amount(
+    read: Callable[[str], float | None], example: str
+) -> Callable[[click.Context, click.Parameter, str | None], Amount | None]:
+    """A callback that reads an amount of the target."""
+
+    def amount(_context: click.Context, parameter: click.Parameter, text: str | None) -> Amount | None:
+        if text is None:
+            return None
+        value = read(text)
+        if value is None:
+            raise click.UsageError(f'{parameter.opts[-1]}: "{text}" is no amount like {example}')
+        return Amount(value, parameter.opts[-1])
+
+    return amount
+
+
 _CODES = _listed(_selector)
 _PATTERNS = _listed(checked)
 _LEVEL = click.Choice(["error", "warning", "info"])
@@ -112,6 +150,21 @@ _COLOR = click.option(
     type=click.Choice(["auto", "always", "never"]),
     default="auto",
     help="Colours: auto follows the terminal, NO_COLOR and FORCE_COLOR.",
+)
+_CORES = click.option(
+    "--cores",
+    callback=_amount(cores_of, "2, 0.5 or 500m"),
+    metavar="CORES",
+    help="Cores that one instance of a service has: 2, 0.5, 500m.",
+)
+_MEMORY = click.option(
+    "--memory",
+    callback=_amount(bytes_of, "512Mi or 2GiB"),
+    metavar="SIZE",
+    help="Memory that one instance of a service has: 512Mi, 2GiB.",
+)
+_TARGET = click.option(
+    "--target", type=click.Choice(["host"]), help="This machine is the server: take its cores and memory as declared."
 )
 _ROWS = click.option(
     "--output-format",
@@ -159,6 +212,15 @@ def _rules(output_format: str, color: str) -> int:
     return Exit.CLEAN
 
 
+@_cli.command("host")
+@_ROWS
+def _host(output_format: str) -> int:
+    """Show the cores and the memory of this machine, and where each figure comes from."""
+    machine = read_machine()
+    _write(show_machine_json(machine) if output_format == "json" else show_machine(machine), sys.stdout)
+    return Exit.CLEAN
+
+
 @dataclass(frozen=True, slots=True)
 class _Settings:
     """The flags of `check` that overrule the settings file."""
@@ -174,6 +236,9 @@ class _Settings:
     severity: str | None
     confidence: str | None
     fail_on: str | None
+    cores: Amount | None
+    memory: Amount | None
+    target: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +304,9 @@ class _Output:
     metavar="PATTERNS",
     help="Only files that match one of these patterns.",
 )
+@_CORES
+@_MEMORY
+@_TARGET
 @click.option("--config", type=click.Path(), help="Use this pyproject.toml or fastlint.toml.")
 @click.option("--isolated", is_flag=True, help="Ignore all settings files.")
 @click.option("--stdin-filename", metavar="NAME", help="Check stdin (path -) in place of this file of its project.")
@@ -263,6 +331,9 @@ def _check(
     exclude: tuple[str, ...],
     extend_exclude: tuple[str, ...],
     include: tuple[str, ...],
+    cores: Amount | None,
+    memory: Amount | None,
+    target: str | None,
     config: str | None,
     isolated: bool,
     stdin_filename: str | None,
@@ -288,6 +359,9 @@ def _check(
         severity,
         confidence,
         fail_on,
+        cores,
+        memory,
+        target,
     )
     output = _Output(output_format, output_file, with_statistics, unresolved, color, quiet, verbose, exit_zero)
     if with_statistics and output_format not in _PEOPLE:
@@ -385,6 +459,16 @@ def _settings(flags: _Settings, start: str) -> Config:
         severity=severity,
         confidence=Confidence[flags.confidence.upper()] if flags.confidence else config.confidence,
         fail_on=fail_on,
+        target=_target(flags, config.target),
+    )
+
+
+def _target(flags: _Settings, settings: TargetSettings) -> TargetSettings:
+    return replace(
+        settings,
+        cores=flags.cores or settings.cores,
+        memory=flags.memory or settings.memory,
+        host=flags.target == "host",
     )
 
 

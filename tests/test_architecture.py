@@ -17,9 +17,9 @@ PACKAGE = Path(fastlint.__file__).parent
 STAGES = (
     ("fastlint",),  # the version
     ("fastlint.finding",),
-    ("fastlint.patterns",),
+    ("fastlint.patterns", "fastlint.amounts"),
     ("fastlint.rulebook",),
-    ("fastlint.config",),
+    ("fastlint.config", "fastlint.machine"),
     ("fastlint.source",),
     ("fastlint.graph",),
     ("fastlint.deploy",),
@@ -36,6 +36,8 @@ KNOWN_BY = {
     "click": ("fastlint.cli",),
     "libcst": ("fastlint.source",),
     "pathspec": ("fastlint.patterns",),
+    "psutil": ("fastlint.machine",),
+    "ruamel": ("fastlint.deploy.readers.yaml_nodes",),
     "pydantic": ("fastlint.rulebook.schema", "fastlint.rulebook.load", "fastlint.config.shape"),
     "pydantic_core": ("fastlint.config.shape",),
     "tomli": ("fastlint.rulebook", "fastlint.config"),
@@ -147,5 +149,5 @@ def test_every_dependency_is_declared_and_used() -> None:
     declared = set(re.findall(r'^  "([a-z]+)', (PACKAGE.parent / "pyproject.toml").read_text(), re.MULTILINE))
     used = {target.partition(".")[0] for module in TREES for target, _ in imports(module)}
     foreign = {library for library in used if library in KNOWN_BY} - {"tomllib", "pydantic_core"}
-    assert foreign == {"click", "libcst", "pathspec", "pydantic", "tomli"}
+    assert foreign == {"click", "libcst", "pathspec", "psutil", "pydantic", "ruamel", "tomli"}
     assert foreign <= declared

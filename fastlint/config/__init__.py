@@ -3,11 +3,13 @@
 from fastlint.config.file import find_config, read_config
 from fastlint.config.settings import (
     DEFAULT_EXCLUDE,
+    Amount,
     Config,
     ConfigError,
     CustomBlocking,
     PerFileIgnore,
     Selection,
+    TargetSettings,
     describe,
     known_selector,
     nearest,
@@ -16,11 +18,13 @@ from fastlint.config.settings import (
 
 __all__ = [
     "DEFAULT_EXCLUDE",
+    "Amount",
     "Config",
     "ConfigError",
     "CustomBlocking",
     "PerFileIgnore",
     "Selection",
+    "TargetSettings",
     "describe",
     "find_config",
     "known_selector",

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fastlint.amounts import shown_bytes, shown_cores
 from fastlint.finding import Confidence, Severity
 from fastlint.rulebook.where import rule_codes
 
@@ -112,6 +113,25 @@ class CustomBlocking:
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """A figure of the target that somebody declares: cores, bytes or a number, and by which flag or key."""
+
+    value: float
+    by: str  # "--cores", "tool.fastlint.target.cores"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSettings:
+    """What is declared of the machine that the services run on; what is left out is found by other means."""
+
+    cores: Amount | None = None
+    memory: Amount | None = None  # bytes
+    memory_per_worker: Amount | None = None  # bytes
+    max_connections: Amount | None = None  # what the database allows
+    host: bool = False  # `--target host`: the machine that runs fastlint is the server
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings of a run. Patterns are gitignore-style and relative to `root`."""
 
@@ -131,6 +151,7 @@ class Config:
     entry_points: tuple[str, ...] = ()
     library: tuple[Library, ...] = ()
     respect_gitignore: bool = True
+    target: TargetSettings = field(default_factory=TargetSettings)
 
 
 def describe(config: Config) -> str:
@@ -153,6 +174,16 @@ def describe(config: Config) -> str:
     for blocking in config.blocking:
         pairs = (("name", blocking.name), ("rule", blocking.rule), ("instead", blocking.instead))
         lines += ["", "[[blocking]]", *(f"{key} = {json.dumps(value)}" for key, value in pairs if value)]
+    target = config.target
+    declared = (
+        ("cores", target.cores, shown_cores),
+        ("memory", target.memory, shown_bytes),
+        ("memory-per-worker", target.memory_per_worker, shown_bytes),
+        ("max-connections", target.max_connections, shown_cores),
+    )
+    if any(amount for _, amount, _ in declared):
+        lines += ["", "[target]"]
+        lines += [f"{key} = {each.value:.12g} # {show(each.value)}, {each.by}" for key, each, show in declared if each]
     if config.per_file_ignores:
         lines += ["", "[per-file-ignores]"]
         lines += [f"{json.dumps(each.pattern)} = {json.dumps(each.codes)}" for each in config.per_file_ignores]

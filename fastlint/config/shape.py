@@ -9,19 +9,22 @@ import os
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
+from fastlint.amounts import bytes_of, cores_of
 from fastlint.config.settings import (
     DEFAULT_BLOCKING_RULE,
+    Amount,
     Config,
     ConfigError,
     CustomBlocking,
     PerFileIgnore,
     Selection,
+    TargetSettings,
     known_selector,
     nearest,
     unknown_code,
@@ -57,6 +60,19 @@ def _named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _amount(read: Callable[[str], float | None], example: str) -> Callable[[object], float]:
+    """A validator for an amount that is written as a number or as text."""
+
+    def checked_amount(written: object) -> float:
+        text = repr(written) if isinstance(written, (int, float)) else written
+        value = read(text) if isinstance(text, str) else None
+        if value is None:
+            raise PydanticCustomError("amount", "{reason}", {"reason": f"write an amount like {example}"})
+        return value
+
+    return checked_amount
+
+
 Code = Annotated[str, AfterValidator(_selector)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Dotted = Annotated[str, StringConstraints(pattern=_DOTTED)]
@@ -80,6 +96,19 @@ class Blocking(Shape):
     instead: str = ""
 
 
+Cores = Annotated[float, BeforeValidator(_amount(cores_of, '2, 0.5 or "500m"'))]
+Size = Annotated[float, BeforeValidator(_amount(bytes_of, '"512Mi" or "2GiB"'))]
+
+
+class Target(Shape):
+    """The machine that the services run on."""
+
+    cores: Cores | None = None
+    memory: Size | None = None
+    memory_per_worker: Size | None = None
+    max_connections: Annotated[int, Field(gt=0)] | None = None
+
+
 class Table(Shape):
     """`[tool.fastlint]`, key by key."""
 
@@ -99,6 +128,7 @@ class Table(Shape):
     entry_points: list[Dotted] = []
     library: list[Annotated[Library, Field(strict=False)]] = []
     respect_gitignore: bool = True
+    target: Target = Target()
 
 
 def validated(raw: Mapping[str, Any], path: str, text: str, root: str) -> Config:
@@ -138,7 +168,17 @@ def validated(raw: Mapping[str, Any], path: str, text: str, root: str) -> Config
         entry_points=tuple(table.entry_points),
         library=tuple(table.library),
         respect_gitignore=table.respect_gitignore,
+        target=TargetSettings(
+            _declared(table.target.cores, "cores"),
+            _declared(table.target.memory, "memory"),
+            _declared(table.target.memory_per_worker, "memory-per-worker"),
+            _declared(table.target.max_connections, "max-connections"),
+        ),
     )
+
+
+def _declared(value: float | None, key: str) -> Amount | None:
+    return None if value is None else Amount(value, f"[tool.fastlint.target] {key}")
 
 
 def _library_codes(libraries: list[Library]) -> Iterator[str]:
@@ -164,7 +204,7 @@ def _sentence(error: ValidationError, path: str, text: str) -> str:
         reason = "this key is missing"
     elif first["type"] == "model_type":
         reason = "write a dotted name or a table" if "blocking" in names else "write a table"
-    elif first["type"] not in ("code", "pattern"):
+    elif first["type"] not in ("code", "pattern", "amount"):
         reason = reason[:1].lower() + reason[1:]
     return f"{_place(path, text, (value, *reversed(names)))}{key}: {reason}"
 

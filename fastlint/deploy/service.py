@@ -103,7 +103,8 @@ class Service:
     build: Build | None = None
     stage: str = ""  # IMAGE: the stage's name or its number
     last_stage: bool = False  # IMAGE: the one that counts where nobody names a target
-    copies: tuple[tuple[str, str], ...] = ()  # IMAGE: (path in the build context, path in the image)
+    # IMAGE: (path in the build context, path in the image); into a folder where the latter ends with `/`
+    copies: tuple[tuple[str, str], ...] = ()
     shells: tuple[str, ...] = ("/bin/sh", "-c")  # what runs shell forms
     published: tuple[Said, ...] = ()  # addresses at which others than this host reach it
     memory_folders: tuple[str, ...] = ()  # folders of the container that live in memory (tmpfs)
