@@ -73,7 +73,7 @@ class SourceTree:
 
     `reported` holds the relative paths of the files asked for. `names` maps every dotted name to the files that it may
     mean, the likeliest first. `roots` are the folders that imports start from. `unreadable` are folders that could not
-    be listed.
+    be listed; `folders` all that were looked into, for whoever looks for other files there.
     """
 
     root: str
@@ -82,6 +82,7 @@ class SourceTree:
     reported: frozenset[str]
     names: dict[str, tuple[SourceFile, ...]]
     unreadable: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def find(self, name: str, importer: SourceFile | None = None) -> SourceFile | None:
         """What an absolute import of `name` means: of several files the nearest to `importer`, else the likeliest."""
@@ -127,7 +128,9 @@ def discover(
         raise DiscoverError("no Python file to check in " + (", ".join(_shown(folder) for folder in folders) or "."))
     roots = _source_roots(walk, config)
     files, names = _name_files(sorted(found), walk, roots, below, foreign)
-    return SourceTree(root, tuple(sorted(roots)), files, reported, names, tuple(sorted(walk.unreadable)))
+    return SourceTree(
+        root, tuple(sorted(roots)), files, reported, names, tuple(sorted(walk.unreadable)), walk.folders()
+    )
 
 
 def _given(paths: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -231,6 +234,10 @@ class _Walk:
                         pending.append((entry.path, ignores))
                 elif entry.name.endswith(".py") and self._is_ours(entry) and not self._skips(entry, ignores):
                     self.found.add(_below(self.root, entry.path))
+
+    def folders(self) -> tuple[str, ...]:
+        """The folders that were entered, relative, sorted."""
+        return tuple(sorted(_below(self.root, each) for each in self.entered))
 
     def _is_foreign(self, name: str, names: set[str], only_code: bool) -> bool:
         if "pyvenv.cfg" in names:  # a virtual environment, whatever its name
