@@ -9,7 +9,18 @@ from typing import Any
 from fastlint.graph.constants import Bindings, attribute_literal, bindings_of, is_literal, module_literal, once_literal
 from fastlint.graph.protocols import Protocols
 from fastlint.graph.state import CALL, IMPLICIT, MAYBE, OFF_LOOP, Frame
-from fastlint.graph.values import NONE, UNKNOWN, Value, Values, collection, elements, only_constant, shallow, union
+from fastlint.graph.values import (
+    NONE,
+    UNKNOWN,
+    Value,
+    Values,
+    collection,
+    elements,
+    mixed,
+    only_constant,
+    shallow,
+    union,
+)
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Node
 
@@ -414,7 +425,7 @@ class Expressions(Protocols):
         return out
 
     def _boolean(self, node: Node, frame: Frame) -> Values:
-        out: Values = UNKNOWN
+        out: list[Values] = []
         saved = frame.flags
         parts = node[2]
         for place, part in enumerate(parts):
@@ -425,9 +436,9 @@ class Expressions(Protocols):
                 if self.probe(part, frame) == ("on" if node[1] == "or" else "off"):
                     frame.flags |= OFF_LOOP
             if node[1] == "or" or place == len(parts) - 1:
-                out = union(out, values)
+                out.append(values)
         frame.flags = saved
-        return out
+        return mixed(out)
 
     @abstractmethod
     def finish(self, nodes: list[Node], frame: Frame) -> None:
@@ -451,7 +462,7 @@ class Expressions(Protocols):
         self.narrow(node[1], False, frame)
         right = self.evaluate(node[3], frame)
         frame.env = before
-        return union(left, right)
+        return mixed([left, right])
 
     @abstractmethod
     def narrow(self, test: Node, truth: bool, frame: Frame) -> None:
@@ -598,15 +609,15 @@ class Expressions(Protocols):
 
     def _assign_parts(self, targets: list[Node], values: Values, frame: Frame) -> None:
         for place, target in enumerate(targets):
-            out: Values = UNKNOWN
+            out: list[Values] = []
             for value in values:
                 if value[0] == "t" and len(value[1]) == len(targets):
-                    out = union(out, value[1][place])
+                    out.append(value[1][place])
                 elif value[0] in ("l", "t"):
-                    out = union(out, elements((value,)))
+                    out.append(elements((value,)))
                 elif value[0] in ("g", "o"):  # a, b = generator
-                    out = union(out, self.iterate((value,), -1, frame))
-            self.assign(target, out, frame)
+                    out.append(self.iterate((value,), -1, frame))
+            self.assign(target, mixed(out), frame)
 
     def _assign_attribute(self, target: Node, values: Values, frame: Frame) -> None:
         _, site, base_node, name = target

@@ -69,6 +69,7 @@ class Variant:
     names: dict[str, Values] = field(default_factory=dict)
     returns: Values = UNKNOWN
     yields: Values = UNKNOWN
+    vague: bool = False  # some `return` gives what nobody knows
     runs: int = 0
     running: bool = False
 

@@ -20,7 +20,7 @@ from fastlint.graph.guards import (
     terminates,
 )
 from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
-from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, only_constant, shallow, union
+from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, mixed, only_constant, shallow, union
 from fastlint.graph.variants import is_switch
 from fastlint.source.facts import Block, Node
 
@@ -151,8 +151,13 @@ class Interpreter(Definitions):
     def _return(self, statement: Any, frame: Frame) -> bool:
         node = statement[1]
         values = self.evaluate(node, frame)
-        if frame.variant.function[1] >= 0 and not frame.quiet:
-            self.widen(("returns", frame.variant.number), shallow(values))
+        variant = frame.variant
+        if variant.function[1] >= 0 and not frame.quiet:
+            key = ("returns", variant.number)
+            variant.vague = variant.vague or (node is not None and not values)
+            self.widen(
+                key, shallow(mixed([values, self.facts.get(key, UNKNOWN), UNKNOWN]) if variant.vague else values)
+            )
         return False
 
     def _raise(self, statement: Any, frame: Frame) -> bool:
@@ -552,7 +557,7 @@ def _joined(left: dict[str, Values], right: dict[str, Values]) -> dict[str, Valu
             if name[:1] != "." or name == ".0":
                 out[name] = values
         elif known is not values:
-            out[name] = union(known, values)
+            out[name] = mixed([known, values])
     return out
 
 

@@ -40,6 +40,7 @@ Values = tuple[Value, ...]
 
 UNKNOWN: Values = ()
 NONE: Value = ("k", None)
+SOMETHING: Value = ("k", ...)  # beside constants: it may also be something that nobody knows
 _MOST = 48  # more alternatives than this say nothing useful about one call
 _DEEPEST = 4
 
@@ -54,6 +55,16 @@ def union(left: Values, right: Values) -> Values:
     if not fresh:
         return left
     return (left + tuple(fresh))[:_MOST]
+
+
+def mixed(parts: list[Values]) -> Values:
+    """Every value of all parts; constants among which one part is not known are no longer all that it can be."""
+    out: Values = UNKNOWN
+    for part in parts:
+        out = union(out, part)
+    if out and not all(parts) and all(value[0] == "k" for value in out):
+        return union(out, (SOMETHING,))
+    return out
 
 
 def elements(values: Values) -> Values:
