@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from fastlint.deploy.plan import ServerPlan
 from fastlint.finding import Confidence, Finding, Location, Severity, Step
 from fastlint.graph.build import Graph
+from fastlint.graph.shapes import Shapes
 from fastlint.graph.world import FunctionRef
 from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy
 
@@ -18,6 +20,11 @@ class Project:
     graph: Graph
     rules: dict[str, RuleWords]
     locate: Callable[[str, int], Location]  # (module, site) -> place
+    plans: tuple[ServerPlan, ...] = ()  # how the application is served, where that is known
+    shapes: Shapes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shapes = Shapes(self.graph.world)
 
     def where(self, function: FunctionRef, site: int) -> Location:
         """The place of a site in the module of a function; the function's own place where there is no site."""

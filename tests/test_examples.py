@@ -34,7 +34,7 @@ def name(value: object) -> str:
     return value.title if isinstance(value, Example) else str(value)
 
 
-def write(example: Example, folder: Path) -> Config:
+def write(code: str, example: Example, folder: Path) -> Config:
     for path, source in example.files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(source, encoding="utf-8")
@@ -43,13 +43,13 @@ def write(example: Example, folder: Path) -> Config:
         (folder / "fastlint.toml").write_text(example.config, encoding="utf-8")
         config = read_config(str(folder / "fastlint.toml"))
     # What an example selects and ignores itself has the last word.
-    selection = config.selection if "select" in example.config else config.selection.then(select=RULES)
+    selection = config.selection if "select" in example.config else config.selection.then(select=(*RULES, code))
     return replace(config, selection=selection, severity=Severity.INFO, confidence=Confidence.MEDIUM)
 
 
-def expected_codes(example: Example, folder: Path) -> set[str]:
+def expected_codes(code: str, example: Example, folder: Path) -> set[str]:
     """Check the example as a project of its own, fail if found and marked differ, and say which rules are marked."""
-    report = check(CheckRequest((str(folder),), write(example, folder)))
+    report = check(CheckRequest((str(folder),), write(code, example, folder)))
     expected = read_folder(folder, rule_codes())
     if lines := differences(expected, report.findings):
         pytest.fail("\n".join([f'{len(lines)} differences in the example "{example.title}":', *lines]), pytrace=False)
@@ -58,9 +58,9 @@ def expected_codes(example: Example, folder: Path) -> set[str]:
 
 @pytest.mark.parametrize(("code", "example"), BAD, ids=name)
 def test_a_bad_example_is_found(code: str, example: Example, tmp_path: Path) -> None:
-    assert code in expected_codes(example, tmp_path)
+    assert code in expected_codes(code, example, tmp_path)
 
 
 @pytest.mark.parametrize(("code", "example"), GOOD, ids=name)
 def test_a_good_example_is_quiet(code: str, example: Example, tmp_path: Path) -> None:
-    assert code not in expected_codes(example, tmp_path)
+    assert code not in expected_codes(code, example, tmp_path)

@@ -48,6 +48,12 @@ def blocking_calls(project: Project) -> Iterator[Finding]:
         yield finding if ordinal == 0 else replace(finding, ordinal=ordinal)
 
 
+def primitives_on_loop(project: Project) -> Iterator[tuple[_Primitive, tuple[State, int]]]:
+    """Every blocking call that runs on the loop, with the state and site at which the loop's own code begins it."""
+    for primitive in _primitives(project):
+        yield primitive, _loop_call(project, primitive)
+
+
 def _primitives(project: Project) -> list[_Primitive]:
     """Every blocking call that runs on the loop, once, at its cheapest state."""
     graph = project.graph

@@ -1,17 +1,23 @@
-"""FL402 and FL404: HTTP calls that may wait for ever, and synchronous clients that hold a worker thread."""
+"""FL4: clients and pools: made too often, never closed, too small, without a limit. Knows no library by name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from fastlint.checks.blocking import shown
+from fastlint.checks.executors import tokens_of
+from fastlint.checks.served import by_place, confidence, per_request, played, running, serves_request, steps_to
 from fastlint.finding import Confidence, Finding, Step
 from fastlint.graph.contexts import Context, State
+from fastlint.graph.shapes import last_name, target_of
 from fastlint.graph.state import MAYBE
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
+from fastlint.source.facts import Node
 
 _SERVED = (Context.LOOP, Context.POOL, Context.STARTUP)
+_POOL_SIZE, _MAX_OVERFLOW = 5, 10  # SQLAlchemy: create_engine, defaults of QueuePool
+_SQLALCHEMY = frozenset({"sqlalchemy", "sqlmodel"})
 _CLIENT_RULES = frozenset({"FL101", "FL107"})
 
 
@@ -82,3 +88,114 @@ def _first_and_last(project: Project, state: State, site: int, name: str) -> tup
     here = graph.variants[state[0]].function
     steps.append(Step(project.where(here, site), name))
     return tuple(steps)
+
+
+def clients_per_request(project: Project) -> Iterator[Finding]:
+    """A client or engine made while a request is served: its connections are thrown away with it."""
+    for calls in by_place(played(project, "client", "engine")).values():
+        state = per_request(project, calls)
+        if state is None:
+            continue
+        call = next(each for each in calls if each.variant.number == state[0])
+        name = f"{call.record.name}(…)"
+        yield project.found(
+            "FL401",
+            project.where(call.function, call.record.site),
+            {"call": name},
+            confidence=confidence(project, state, call.flags),
+            steps=steps_to(project, state, call.record.site, name),
+            symbol=project.graph.name(call.variant),
+            subject=name,
+        )
+
+
+def clients_never_closed(project: Project) -> Iterator[Finding]:
+    """A client that lives as long as the application, and that nothing closes."""
+    closed = project.shapes.receivers("close", "aclose", "dispose", "enter_async_context")
+    for (function, site), calls in by_place(played(project, "client", "engine")).items():
+        state = running(project, calls)
+        shape = project.shapes.call(function, site)
+        if state is None or shape is None or per_request(project, calls) is not None:
+            continue
+        if "aio" not in calls[0].record.name and "sync" not in calls[0].record.name.lower():
+            continue  # a synchronous client's sockets are closed with the process; an asynchronous one warns
+        kept = [last_name(target) for target in target_of(shape[1]) if _is_long_lived(target, function)]
+        if not kept or any(name in closed for name in kept):
+            continue
+        name = f"{calls[0].record.name}(…)"
+        yield project.found(
+            "FL403",
+            project.where(function, site),
+            {"call": name},
+            confidence=confidence(project, state, calls[0].flags),
+            steps=steps_to(project, state, site, name),
+            symbol=project.graph.name(project.graph.variants[state[0]]),
+            subject=f"{name} {kept[0]}",
+        )
+
+
+def _is_long_lived(target: Node, function: FunctionRef) -> bool:
+    """A module's name, or something on `app.state`: what a lifespan would close."""
+    if target is None:
+        return False
+    if target[0] == "n":
+        return function[1] < 0
+    return bool(target[0] == "a" and target[2] is not None and target[2][0] == "a" and target[2][3] == "state")
+
+
+def pools_smaller_than_concurrency(project: Project) -> Iterator[Finding]:
+    """A database pool smaller than the number of sync routes that may ask it for a connection at a time."""
+    sync = {
+        key: calls
+        for key, calls in by_place(played(project, "engine")).items()
+        if "async" not in calls[0].record.name and running(project, calls) and per_request(project, calls) is None
+    }
+    user = _sync_route_with_database(project)
+    if len(sync) != 1 or user is None:
+        return
+    (function, site), calls = next(iter(sync.items()))
+    given = dict(calls[0].record.given)
+    if "**" in given or "poolclass" in given or str(given.get("url", "")).startswith("sqlite"):
+        return
+    size, overflow = given.get("pool_size", _POOL_SIZE), given.get("max_overflow", _MAX_OVERFLOW)
+    if not all(isinstance(part, int) and not isinstance(part, bool) for part in (size, overflow)):
+        return
+    tokens = tokens_of(project)
+    if size == 0 or overflow < 0 or size + overflow >= tokens:
+        return
+    state = running(project, calls)
+    if state is None:
+        return
+    routes, where = user
+    name = f"{calls[0].record.name.rpartition('.')[2]}(…)"
+    yield project.found(
+        "FL405",
+        project.where(function, site),
+        {"call": name, "detail": f"{size} + {overflow} = {size + overflow} < {tokens}"},
+        confidence=confidence(project, state, calls[0].flags),
+        steps=steps_to(project, state, site, name),
+        related=where,
+        notes=(f"{routes} sync route{'s' if routes > 1 else ''} may use it, {tokens} at a time",),
+        symbol=project.graph.name(project.graph.variants[state[0]]),
+        subject=name,
+    )
+
+
+def _sync_route_with_database(project: Project) -> tuple[int, tuple[Step, ...]] | None:
+    """How many sync entry points wait for the database in the pool, and where the first of them do."""
+    graph = project.graph
+    roots: dict[State, Step] = {}
+    for variant in graph.variants:
+        state = (variant.number, Context.POOL)
+        if state not in graph.contexts.arrivals:
+            continue
+        event = next((e for e in variant.events if e.rule == "FL103" and e.spec.library in _SQLALCHEMY), None)
+        if event is None or not serves_request(project, state):
+            continue
+        step = Step(project.where(variant.function, event.site), f"{shown(event.name)} in a sync route's thread")
+        for root in graph.contexts.roots_above(state):
+            if root[1] is Context.POOL and graph.contexts.arrivals[root].before is None:
+                roots.setdefault(root, step)
+    if not roots:
+        return None
+    return len(roots), tuple(dict.fromkeys(roots[root] for root in sorted(roots, key=lambda r: r[0])[:3]))

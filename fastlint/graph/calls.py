@@ -72,6 +72,8 @@ class Calls(Libraries):
         if tag == "mgr":
             return self._call_manager(site, callee, None, args, keywords, frame)
         if tag == "bm":
+            if callee[1][0] == "d":
+                self.use_context(frame, site, callee[2])
             return self.builtin_method(site, callee, args, keywords, frame)
         if tag == "ty":
             for value in callee[1]:
@@ -200,6 +202,8 @@ class Calls(Libraries):
         done: set[str] = set()
         for above in self.order(ref):
             if isinstance(above, str):
+                if above in self.catalogue.roles:
+                    self.play(frame, site, "", above, args, keywords, flags)
                 if "__init__" not in done:
                     spec = self.catalogue.function(above)
                     if spec is not None and spec.rule is not None:

@@ -124,6 +124,7 @@ class Expressions(Protocols):
         meant = [callee for callee in callees if callee != NONE and not (awaited and not self.can_be_awaited(callee))]
         flags = MAYBE if len(meant) > 1 else 0
         for callee in meant:
+            frame.calling = node
             out = union(out, self.call(site, callee, args, keywords, frame, flags, awaited))
         return out
 
@@ -270,25 +271,6 @@ class Expressions(Protocols):
         elif container[0] == "c" and container[2] is not None and container[2][0] == "a":
             if container[2][3] in ("setdefault", "get"):
                 self.put_into(container[2][2], (("l", given),), frame)
-
-    def home_of_global(self, name: str, frame: Frame) -> Any:
-        """The key of a module-level container, through the import that brought it here."""
-        module = self.world.modules.get(frame.module)
-        if name in frame.imports and module is not None:
-            level, target, name = frame.imports[name]
-            module = self.world.module(self.world.absolute(module, level, target))
-        for _ in range(5):
-            if module is None:
-                return None
-            bindings = module.bindings.get(name)
-            if not bindings:
-                return None
-            if bindings[0][0] != "imp" or bindings[0][3] is None:
-                return ("items", module.name, name)
-            _, level, target, attribute = bindings[0]
-            module = self.world.module(self.world.absolute(module, level, target))
-            name = attribute
-        return None
 
     # Other expressions
 
@@ -641,6 +623,8 @@ class Expressions(Protocols):
                 self.widen(("attr", ref, name), shallow(values))
             elif base[0] == "i" and base[1] == "starlette.datastructures.State":
                 self.widen(("state", name), shallow(values))
+            elif base[0] == "i" and not base[2]:
+                self.play(frame, site, base[1], f"{name}=", [values], {}, 0)
             elif base[0] == "m":
                 self.widen(("global", base[1], name), shallow(values))
 

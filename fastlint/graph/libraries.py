@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 
-from fastlint.graph.builtin_calls import Builtins
+from fastlint.graph.roles import CONTEXT_VARIABLE, Roles, argument, holds, is_given
 from fastlint.graph.state import (
     CALL,
     ELSEWHERE,
@@ -28,7 +28,7 @@ from fastlint.graph.values import (
     without_none,
 )
 from fastlint.graph.variants import BRIDGED, Keywords, is_bridged
-from fastlint.rulebook.catalogue import Argument, Condition, Spec
+from fastlint.rulebook.catalogue import Condition, Spec
 
 KINDS = {
     "here": CALL,
@@ -69,7 +69,7 @@ _FINISHED: Value = ("i", "asyncio.Future", "", 0)  # a future whose result is th
 _HTTP_CLIENTS = frozenset({"requests", "httpx", "httpx2", "aiohttp", "urllib3"})
 
 
-class Libraries(Builtins):
+class Libraries(Roles):
     """Calls functions, classes and methods outside the project."""
 
     def call_library(
@@ -92,6 +92,8 @@ class Libraries(Builtins):
             found = self.builtin(site, dotted[9:], args, keywords, frame, flags)
             if found is not None:
                 return found
+        if kind in (CALL, LOOP, STARTUP) and dotted in self.catalogue.roles:
+            self.play(frame, site, "", dotted, args, keywords, flags)
         if dotted in _DEPENDS:
             given = args[0] if args else keywords.get("dependency", UNKNOWN)
             return (("dep", given, site, frame.module),)
@@ -110,7 +112,7 @@ class Libraries(Builtins):
             return (collection(self.iterate(args[0], site, frame) if args else UNKNOWN),)
         if dotted == "collections.OrderedDict" and kind == CALL:
             return self.builtin(site, "dict", args, keywords, frame, flags) or UNKNOWN
-        if dotted == "contextvars.ContextVar":
+        if dotted == CONTEXT_VARIABLE:
             return (("d", (), shallow(without_none(keywords.get("default", UNKNOWN)))),)
         if dotted == "typing.cast" and args:
             return self.instances(args[0], frame) or (args[1] if len(args) > 1 else UNKNOWN)
@@ -166,6 +168,8 @@ class Libraries(Builtins):
         """Call a method (a path of attributes) of an instance of a catalogue type, or the instance itself."""
         type_name, path, opened = callee[1], callee[2], callee[3]
         asked = path or "__call__"
+        if kind in (CALL, LOOP, STARTUP):
+            self.play(frame, site, type_name, asked, args, keywords, flags)
         spec = self.catalogue.method(type_name, asked)
         maker = self.catalogue.makers.get(f"{type_name}.{asked}")
         receiver: Value = ("i", type_name, "", opened)
@@ -286,14 +290,10 @@ class Libraries(Builtins):
             if None in keywords:
                 return False
             given = argument(spec.timeout, args, keywords)
-            return not self._is_given(spec.timeout, args, keywords) or only_constant(given) is None
+            return not is_given(spec.timeout, args, keywords) or only_constant(given) is None
         if spec.rule == "FL101" or name.split(".")[0] in _HTTP_CLIENTS:
             return "timeout" in keywords and only_constant(keywords["timeout"]) is None
         return False
-
-    @staticmethod
-    def _is_given(wanted: Argument, args: list[Values], keywords: Keywords) -> bool:
-        return wanted.name in keywords or (wanted.position is not None and wanted.position < len(args))
 
     def applies(self, spec: Spec, args: list[Values], keywords: Keywords) -> bool:
         """Whether the call blocks with these arguments."""
@@ -305,6 +305,11 @@ class Libraries(Builtins):
         given = argument(condition.argument, args, keywords)
         if condition.operator == "has":
             return ("x", condition.value) in given
+        if condition.operator == "is":
+            return any(
+                value[0] == "i" and any(spec.name == condition.value for spec in self.catalogue.order(value[1]))
+                for value in given
+            )
         if condition.operator != "asynchronous":
             return holds(condition, args, keywords)
         return any(value[0] == "i" and self.catalogue.is_asynchronous(value[1]) for value in given)
@@ -333,8 +338,9 @@ class Libraries(Builtins):
                 out = union(out, self.run_value(part, where, site, frame, args, keywords, label))
             return out
         if tag == "dep":
+            here = value[2] if value[3] == frame.module else site
             for part in value[1]:
-                self.run_value(part, where, site, frame, args, keywords, label)
+                self.run_value(part, where, here, frame, args, keywords, label)
             return UNKNOWN
         if label not in _PASSING:
             self.register(frame, site, label)
@@ -377,7 +383,9 @@ class Libraries(Builtins):
     def register(self, frame: Frame, site: int, label: str) -> None:
         """Remember what users call what is registered at this site."""
         if not frame.quiet:
-            frame.variant.labels.setdefault(site, label)
+            known = frame.variant.labels.setdefault(site, label)
+            if known == "dependency":  # a route says more of its site than the dependencies that it names there
+                frame.variant.labels[site] = label
 
     def _middleware(self, value: Value, site: int, frame: Frame) -> Values:
         """A middleware class: built once, its `__call__` (or the base class's `dispatch`) runs on the loop."""
@@ -393,34 +401,3 @@ class Libraries(Builtins):
 def _opened(values: Values) -> Values:
     """Handles whose opening was just reported: reading them is no second finding."""
     return tuple((*value[:3], 1) if value[0] == "i" else value for value in values)
-
-
-def argument(wanted: Argument, args: list[Values], keywords: Keywords) -> Values:
-    """The values given for an argument, by keyword or position; nothing if it was not given."""
-    if wanted.name and wanted.name in keywords:
-        return keywords[wanted.name]
-    if wanted.position is not None and wanted.position < len(args):
-        return args[wanted.position]
-    return UNKNOWN
-
-
-def holds(condition: Condition, args: list[Values], keywords: Keywords) -> bool:
-    """Whether a condition on the arguments certainly holds."""
-    wanted = condition.argument
-    given = (bool(wanted.name) and wanted.name in keywords) or (
-        wanted.position is not None and wanted.position < len(args)
-    )
-    if condition.operator == "given":
-        return given
-    if condition.operator == "missing":
-        return not given and None not in keywords
-    if not given:
-        return False
-    values = argument(wanted, args, keywords)
-    constant = only_constant(values)
-    if constant is ...:
-        return False
-    if condition.operator == "<":
-        return isinstance(constant, (int, float)) and not isinstance(constant, bool) and constant < condition.value
-    same_kind = isinstance(constant, bool) == isinstance(condition.value, bool)
-    return bool(constant == condition.value) and (same_kind or condition.value is None)

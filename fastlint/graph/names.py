@@ -227,6 +227,25 @@ class Names(State):
             return UNKNOWN
         return (("x", self.catalogue.canonical(f"{dotted}.{name}")),)
 
+    def home_of_global(self, name: str, frame: Frame) -> Any:
+        """The key of a module-level container, through the import that brought it here."""
+        module = self.world.modules.get(frame.module)
+        if name in frame.imports and module is not None:
+            level, target, name = frame.imports[name]
+            module = self.world.module(self.world.absolute(module, level, target))
+        for _ in range(5):
+            if module is None:
+                return None
+            bindings = module.bindings.get(name)
+            if not bindings:
+                return None
+            if bindings[0][0] != "imp" or bindings[0][3] is None:
+                return ("items", module.name, name)
+            _, level, target, attribute = bindings[0]
+            module = self.world.module(self.world.absolute(module, level, target))
+            name = attribute
+        return None
+
     # Classes
 
     def order(self, ref: ClassRef) -> list[ClassRef | str]:

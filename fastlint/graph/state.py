@@ -52,6 +52,20 @@ class Event(NamedTuple):
     lock: Any = None  # which lock is waited for, where that is known
 
 
+class Record(NamedTuple):
+    """A call that plays a part beyond blocking (see `schema.Role`): it makes an executor, a task, a client …
+
+    `place` says on what it was called, where that has a name that outlives the statement; `given` are the arguments
+    that the data asks for: (what it means, the constant), the constant `...` where it is no constant.
+    """
+
+    site: int
+    role: str
+    name: str
+    place: Any = None
+    given: tuple[tuple[str, Any], ...] = ()
+
+
 @dataclass(slots=True, eq=False)
 class Variant:
     """One function with one set of arguments. `function[1] == -1` is the body of the module itself."""
@@ -63,6 +77,7 @@ class Variant:
     bindings: dict[str, Values]
     edges: dict[Edge, int] = field(default_factory=dict)
     events: dict[Event, int] = field(default_factory=dict)
+    records: dict[Record, int] = field(default_factory=dict)
     unresolved: set[int] = field(default_factory=set)
     resolved: int = 0
     labels: dict[int, str] = field(default_factory=dict)  # what users call what is registered at a site
@@ -86,6 +101,7 @@ class Frame:
     flags: int = 0
     locks: tuple[Any, ...] = ()  # the locks held at this statement
     statement: int = -1  # the site of the statement that is being run
+    calling: Node = None  # the call that is being made
     declared: set[str] = field(default_factory=set)
     imports: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # what a function imports for itself
     impossible: bool = False  # the test that was just narrowed cannot have this outcome
@@ -157,6 +173,14 @@ class State(ABC):
             self.holds.setdefault(lock, {})[frame.variant.number, key] = None
         known = frame.variant.events.get(key)
         frame.variant.events[key] = flags if known is None else known & flags
+
+    def record(self, frame: Frame, record: Record, flags: int = 0) -> None:
+        """Record that the frame's variant makes a call that plays a part."""
+        if frame.quiet:
+            return
+        flags |= frame.flags
+        known = frame.variant.records.get(record)
+        frame.variant.records[record] = flags if known is None else known & flags
 
     # The knot: evaluating, calling and looking up need each other; the outermost layer ties them
 

@@ -47,6 +47,7 @@ class Interpreter(Definitions):
         variant.runs += 1
         variant.edges.clear()
         variant.events.clear()
+        variant.records.clear()
         variant.unresolved.clear()
         self.depth += 1
         try:

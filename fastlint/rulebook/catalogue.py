@@ -30,7 +30,7 @@ class Argument:
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A question about the arguments of a call: `operator` is "=", "missing", "given", "has",
-    "<" or "asynchronous"."""
+    "<", "is" or "asynchronous"."""
 
     argument: Argument
     operator: str
@@ -77,6 +77,15 @@ class Spec:
     otherwise: Spec | None = None  # what holds where the conditions do not
 
 
+@dataclass(frozen=True, slots=True)
+class RoleSpec:
+    """A part that a call plays beyond blocking (see `schema.Role`)."""
+
+    role: str
+    given: tuple[tuple[str, Argument], ...] = ()
+    unless: tuple[Condition, ...] = ()
+
+
 @dataclass(slots=True)
 class TypeSpec:
     """What is known of one class: exact method names, patterns in order of precedence, attributes, iteration."""
@@ -105,9 +114,12 @@ class Catalogue:
         self.types: dict[str, TypeSpec] = {}
         self.aliases: dict[str, str] = {}  # other dotted name of a class -> its usual one
         self.makers: dict[str, str] = {}  # callable -> the type that it returns
+        self.roles: dict[str, RoleSpec] = {}  # function, class or "Type.method" -> the part that it plays
+        self.holds_gil: set[str] = set()  # the libraries whose work threads cannot share
         self.custom = False  # the project's own settings name calls, which may be the project's own functions
         self.prefixes: dict[str, str] = {}  # other spelling of a module or class prefix -> the usual one
         self._methods: dict[tuple[str, str], Spec | None] = {}
+        self._method_roles: dict[tuple[str, str], RoleSpec | None] = {}
         self._canonical: dict[str, str] = {}
         self._orders: dict[str, tuple[TypeSpec, ...]] = {}
 
@@ -179,6 +191,16 @@ class Catalogue:
                 if found is not None:
                     break
         self._methods[key] = found
+        return found
+
+    def method_role(self, type_name: str, path: str) -> RoleSpec | None:
+        """The part that calling `path` on an instance of a type plays, if any."""
+        key = (type_name, path)
+        if key in self._method_roles:
+            return self._method_roles[key]
+        names = [spec.name for spec in self.order(type_name)] or [type_name]
+        found = next((self.roles[f"{name}.{path}"] for name in names if f"{name}.{path}" in self.roles), None)
+        self._method_roles[key] = found
         return found
 
     def returned(self, type_name: str, path: str) -> TypeExpr | None:
@@ -292,9 +314,10 @@ def parse_condition(text: str) -> Condition:
     for word in ("missing", "given", "asynchronous"):
         if text.endswith(" " + word):
             return Condition(parse_argument(text[: -len(word)]), word)
-    wanted, has, name = text.partition(" has ")
-    if has:
-        return Condition(parse_argument(wanted), "has", name.strip())
+    for word in ("has", "is"):
+        wanted, found, name = text.partition(f" {word} ")
+        if found:
+            return Condition(parse_argument(wanted), word, name.strip())
     compared = re.fullmatch(r"([^<=]*)([<=])(.*)", text)
     if compared is None:
         raise ValueError(f"no condition: {text!r}")

@@ -17,6 +17,7 @@ from fastlint.finding import Severity
 from fastlint.rulebook.catalogue import (
     Catalogue,
     Decoration,
+    RoleSpec,
     Run,
     Spec,
     TypeSpec,
@@ -62,6 +63,8 @@ def load_catalogue(folder: Path, extra: Iterable[Library] = ()) -> Catalogue:
         catalogue.makers.setdefault(catalogue.canonical(maker), made)
         head, _, method = maker.rpartition(".")
         catalogue.makers.setdefault(f"{catalogue.canonical(head)}.{method}", made)
+    for played, part in list(catalogue.roles.items()):
+        catalogue.roles.setdefault(catalogue.canonical(played), part)
     for root, patterns in catalogue.function_patterns.items():
         catalogue.function_patterns[root] = by_precision(patterns)
     return catalogue
@@ -83,6 +86,15 @@ def _add(library: Library, catalogue: Catalogue) -> None:
         spec = _spec(known, library)
         for name in _names(known.names):
             _add_function(catalogue, name, spec)
+    for role in library.role:
+        part = RoleSpec(
+            role.role,
+            tuple((meaning, parse_argument(text)) for meaning, text in role.given.items()),
+            tuple(parse_condition(text) for text in role.unless),
+        )
+        catalogue.roles.update(dict.fromkeys(_names(role.names), part))
+    if library.holds_gil:
+        catalogue.holds_gil.add(library.name)
     for known_type in library.type:
         _add_type(known_type, library, default, free, catalogue)
 
@@ -134,13 +146,16 @@ def _add_type(known: KnownType, library: Library, default: Spec, free: Spec, cat
     spec.bases = (*spec.bases, *(base for base in known.bases if base not in spec.bases))
     spec.asynchronous = spec.asynchronous or known.asynchronous
     patterns: list[tuple[tuple[str, ...], Spec]] = []
+    stated: set[str] = set()
     for names, answer in ((known.blocks, default), (known.free, free)):
         for name in _names(names):
             _place(spec.exact, patterns, name, answer)
     for method in known.method:
         answer = _spec(method, library)
         for name in _names(method.names):
-            _place(spec.exact, patterns, name, answer)
+            earlier = spec.exact.get(name) if name in stated else None
+            stated.add(name)
+            _place(spec.exact, patterns, name, _after(earlier, answer))
     spec.patterns = by_precision([*patterns, *spec.patterns])
     returns: list[tuple[tuple[str, ...], tuple[object, ...]]] = []
     for names_text, text in known.returns.items():

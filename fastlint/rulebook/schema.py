@@ -11,9 +11,10 @@ Implicit calls are written as Python names them: `__enter__`, `__exit__`, `__ite
 
 Conditions look at the arguments of a call: `timeout@1=0` (keyword `timeout`, or the positional argument with index
 1, is the constant 0; values are Python literals), `@0<0.1` (a constant below), `host@0 missing`, `host@0 given`,
-`target@0 asynchronous` (an object of an async twin), `@1 has fcntl.LOCK_NB` (a flag is among those given). Leave out
-the keyword (`@0=0`) or the position (`blocking=False`) where there is none. Where a call has no rule, its conditions
-guard all that is said of it; several entries for one name are asked in order.
+`target@0 asynchronous` (an object of an async twin), `executor@0 is TYPE` (an instance of a
+type of the catalogue), `@1 has fcntl.LOCK_NB` (a flag is among those given). Leave out the keyword (`@0=0`) or the
+position (`blocking=False`) where there is none. Where a call has no rule, its conditions guard all that is said of it;
+several entries for one name are asked in order.
 
 Type expressions (`returns`, `enters`, `item`, `attributes`) name a type of the catalogue, or are one of
 `self` (the receiver's own type), `argument[N]` (whatever the argument with index N is), `result` (what the callable
@@ -31,6 +32,29 @@ from pydantic import BaseModel, ConfigDict, Field
 Where = Literal["here", "loop", "pool", "thread", "process", "auto", "startup", "worker", "cli"]
 """Where a callable that is handed over runs. `here`: in the caller's own context, at once. `auto`: a coroutine
 function on the loop, a plain function in the thread pool. `worker`: in a task queue's own process."""
+
+Part = Literal[
+    "threads",  # makes a pool of threads
+    "processes",  # makes a pool of processes
+    "start",  # starts a thread or process
+    "submit",  # hands work to a pool
+    "wait",  # waits for work that was handed to a pool
+    "task",  # makes a task that nothing but its caller keeps
+    "kept task",  # makes a task that its group keeps
+    "gather",  # waits for all of its arguments
+    "coroutine",  # makes a coroutine that does nothing until it is awaited
+    "background",  # hands work to a background task of the response
+    "queue",  # makes a queue
+    "put",  # puts something into a queue
+    "client",  # makes a client that keeps connections
+    "engine",  # makes a database engine with a pool of connections
+    "thread tokens",  # sets the size of the default limiter
+    "context variable",
+    "set context",
+    "get context",
+    "streaming",  # makes a response that is sent piece by piece
+]
+"""What a call does, beyond blocking, that some rule asks about."""
 
 Level = Literal["error", "warning", "info"]
 
@@ -96,6 +120,16 @@ class KnownType(Strict):
     method: list[Known] = []  # methods that need details; `names` are method names or patterns
 
 
+class Role(Strict):
+    """Calls that play a part beyond blocking; checks ask for parts, never for names. A name is a function, a class,
+    or `Type.method` with a type of this catalogue; `Type.attribute=` is an assignment."""
+
+    names: list[str] = Field(min_length=1)
+    role: Part
+    given: dict[str, str] = {}  # what an argument means -> the argument ("size" -> "max_workers@0")
+    unless: list[str] = []  # any of these conditions: it does not play the part
+
+
 class Library(Strict):
     """One library: its names, which of its calls block, and what to use instead."""
 
@@ -107,6 +141,8 @@ class Library(Strict):
     blocks: list[str] = []  # functions and constructors that block
     free: list[str] = []  # functions and constructors known to be free (wins over `blocks` patterns)
     call: list[Known] = []  # functions and constructors that need details
+    role: list[Role] = []  # calls that play a part beyond blocking
+    holds_gil: bool = False  # its CPU-bound calls run in the interpreter: threads do not run them at the same time
     type: list[KnownType] = []
 
 

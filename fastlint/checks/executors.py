@@ -1,0 +1,413 @@
+"""FL2: pools and threads, how large they are, who makes them and who waits for whom. Knows no library by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from fastlint.checks.blocking import shown
+from fastlint.checks.served import (
+    Played,
+    by_place,
+    confidence,
+    per_request,
+    played,
+    running,
+    serves_request,
+    steps_to,
+)
+from fastlint.finding import Finding, Severity, Step
+from fastlint.graph.contexts import Context, State, unreached_cost
+from fastlint.graph.shapes import last_name, names_in, target_of
+from fastlint.graph.state import CALL, POOL, PROCESS, Event, Variant
+from fastlint.graph.world import FunctionRef
+from fastlint.project import Project
+from fastlint.source.facts import Block, Node
+
+_POOLS = ("threads", "processes")
+_THREADS_A_CORE = 5  # sizing: some five threads a core keep it busy with I/O
+_MANY_CORES = 32  # more than one service is usually given: what is too much for these is too much anywhere
+_TOKENS = 40  # AnyIO's default limiter (anyio._backends._asyncio: current_default_thread_limiter)
+_COUNTERS = frozenset({"cpu_count", "process_cpu_count", "sched_getaffinity"})
+_HEALTH = ("health", "healthz", "ready", "readyz", "live", "livez", "liveness", "readiness", "ping", "status")
+
+
+def cores_of(project: Project) -> float | None:
+    """The cores that the target grants, if the plans name exactly one number."""
+    granted = {plan.limits.cores.value for plan in project.plans if plan.limits.cores is not None}
+    only = next(iter(granted)) if len(granted) == 1 else None
+    return float(only) if isinstance(only, (int, float)) and not isinstance(only, bool) else None
+
+
+def workers_of(project: Project) -> int | None:
+    """The number of workers of the service, if the plans name exactly one."""
+    known = {plan.value("workers") for plan in project.plans}
+    only = next(iter(known)) if len(known) == 1 else None
+    return only if isinstance(only, int) and not isinstance(only, bool) else None
+
+
+def executors_without_limit(project: Project) -> Iterator[Finding]:
+    """A pool without a size of its own."""
+    for calls in by_place(played(project, *_POOLS)).values():
+        record = calls[0].record
+        state = running(project, calls)
+        if state is None or dict(record.given).get("size") is not None or "**" in dict(record.given):
+            continue
+        if per_request(project, calls) is not None:  # FL202 says more
+            continue
+        yield _pool_finding(project, "FL201", calls, state, default_size(project, record.role))
+
+
+def default_size(project: Project, role: str) -> str:
+    """The size that a pool of this kind takes by itself, for the target where its cores are known."""
+    cores = cores_of(project)
+    if role == "threads":  # CPython: concurrent.futures.thread
+        return "min(32, cores + 4)" if cores is None else f"min(32, {cores:g} + 4) = {min(32, int(cores) + 4)}"
+    return "one process a core" if cores is None else f"one process a core = {max(int(cores), 1)}"
+
+
+def executors_per_request(project: Project) -> Iterator[Finding]:
+    """A pool made while a request is served."""
+    for calls in by_place(played(project, *_POOLS)).values():
+        state = per_request(project, calls)
+        if state is not None:
+            yield _pool_finding(project, "FL202", calls, state, "")
+
+
+def oversized_executors(project: Project) -> Iterator[Finding]:
+    """A pool larger than the cores can serve."""
+    for (function, site), calls in by_place(played(project, *_POOLS)).items():
+        state = running(project, calls)
+        if state is None:
+            continue
+        record = calls[0].record
+        detail = _too_large(project, record.role, dict(record.given).get("size"), function, site)
+        if detail:
+            yield _pool_finding(project, "FL203", calls, state, detail)
+
+
+def _too_large(project: Project, role: str, size: Any, function: FunctionRef, site: int) -> str:
+    """The arithmetic of a pool that is too large; nothing where it is not, or not known to be."""
+    factor = _THREADS_A_CORE if role == "threads" else 1
+    if isinstance(size, int) and not isinstance(size, bool):
+        cores = cores_of(project)
+        most = factor * int(cores if cores is not None else _MANY_CORES)
+        if role == "processes" and cores is None:
+            most = 2 * _MANY_CORES
+        if size <= most:
+            return ""
+        if cores is not None:
+            return f"{size} > {factor} x {cores:g} cores"
+        return f"{size} > {most}, too many even for {_MANY_CORES} cores"
+    shape = project.shapes.call(function, site)
+    times = _times_cores(_size_node(shape[0])) if shape is not None else 0
+    return f"{times} x cores > {factor} x cores" if times > max(factor, 1) else ""
+
+
+def _size_node(call: Node) -> Node:
+    named = next((value for name, value in call[4] if name in ("max_workers", "processes")), None)
+    return named if named is not None else (call[3][0] if call[3] else None)
+
+
+def _times_cores(node: Node) -> int:
+    """The factor of `cpu_count() * N`, `(os.cpu_count() or 1) * N`; 0 where the node is nothing of the kind."""
+    if node is None or node[0] != "o" or node[2] != "mul":
+        return 0
+    for counted, factor in ((node[3], node[4]), (node[4], node[3])):
+        if factor is not None and factor[0] == "k" and isinstance(factor[1], int):
+            first = counted[2][0] if counted is not None and counted[0] == "bool" else counted
+            if last_name(first) in _COUNTERS:
+                return int(factor[1])
+    return 0
+
+
+def cpu_bound_in_threads(project: Project) -> Iterator[Finding]:
+    """Work that holds the interpreter, handed to threads that take turns at it: one finding a place of handing."""
+    graph = project.graph
+    done: set[Any] = set()
+    for variant in graph.variants:
+        state = (variant.number, Context.POOL)
+        arrival = graph.contexts.arrivals.get(state)
+        if arrival is None:
+            continue
+        for event, flags in variant.events.items():
+            if event.rule != "FL109" or event.spec.library not in graph.world.catalogue.holds_gil:
+                continue
+            handed = _handed_over(project, state)
+            if handed is None or handed in done:
+                continue
+            done.add(handed)
+            yield project.found(
+                "FL204",
+                project.where(variant.function, event.site),
+                {"call": shown(event.name)},
+                confidence=confidence(project, state, flags),
+                steps=steps_to(project, state, event.site, shown(event.name)),
+                related=(Step(handed, "handed to a thread here"),),
+                symbol=graph.name(variant),
+                subject=shown(event.name),
+            )
+
+
+def _handed_over(project: Project, state: State) -> Any:
+    """Where the way to a state in the pool was handed to a thread by code of the project; None if a framework did."""
+    graph = project.graph
+    for (place, edge), (following, _) in pairwise(graph.contexts.way(state)):
+        if edge is not None and edge.kind == POOL and following[1] is Context.POOL and place[1] is Context.LOOP:
+            if graph.variants[place[0]].function[1] >= 0 and not _is_dependency(project, place, edge.site):
+                return project.where(graph.variants[place[0]].function, edge.site)
+    return None
+
+
+def _is_dependency(project: Project, place: State, site: int) -> bool:
+    """Whether what runs at a site of a function is one of its own dependencies, called by the framework."""
+    shape = project.shapes.call(project.graph.variants[place[0]].function, site)
+    return shape is None
+
+
+def executors_never_shut_down(project: Project) -> Iterator[Finding]:
+    """A pool that lives as long as the application, and that nothing ends."""
+    ended = project.shapes.receivers("shutdown", "terminate", "close", "join")
+    for (function, site), calls in by_place(played(project, *_POOLS)).items():
+        state = running(project, calls)
+        shape = project.shapes.call(function, site)
+        if state is None or shape is None or per_request(project, calls) is not None:
+            continue
+        kept = [last_name(target) for target in target_of(shape[1]) if _outlives(target, function)]
+        if kept and not any(name in ended for name in kept):
+            yield _pool_finding(project, "FL205", calls, state, "")
+
+
+def _outlives(target: Node, function: FunctionRef) -> bool:
+    """Whether a target is more than a local name of a function."""
+    return target is not None and (target[0] == "a" or (target[0] == "n" and function[1] < 0))
+
+
+def threads_per_request(project: Project) -> Iterator[Finding]:
+    """A thread or process started while a request is served."""
+    for (function, site), calls in by_place(played(project, "start")).items():
+        state = per_request(project, calls)
+        if state is None:
+            continue
+        shape = project.shapes.call(function, site)
+        if shape is not None and (_is_kept(shape[0]) or _asks_whether_alive(project.shapes.body(function))):
+            continue
+        kind = "multiprocessing.Process" if "Process" in calls[0].record.name else "threading.Thread"
+        yield _found(project, "FL209", calls, state, f"{kind}.start" if "Timer" not in kind else kind, "")
+
+
+def _is_kept(call: Node) -> bool:
+    """`self.worker.start()`: one thread that an object keeps, not one a request."""
+    return bool(call[2] is not None and call[2][0] == "a" and call[2][2] is not None and call[2][2][0] == "a")
+
+
+def _asks_whether_alive(body: Block) -> bool:
+    """Started only where the one before has ended."""
+    return any("is_alive" in names_in(part) for part in body)
+
+
+def processes_multiply(project: Project) -> Iterator[Finding]:
+    """A pool of processes in an application that is itself several processes."""
+    workers, cores = workers_of(project), cores_of(project)
+    for calls in by_place(played(project, "processes")).values():
+        state = running(project, calls)
+        if state is None or per_request(project, calls) is not None:
+            continue
+        size = dict(calls[0].record.given).get("size")
+        if workers is None or cores is None:
+            if size is None or size is ...:
+                yield _pool_finding(
+                    project, "FL210", calls, state, "workers x processes on the same cores", severity=Severity.INFO
+                )
+            continue
+        each = size if isinstance(size, int) else max(int(cores), 1)
+        if workers > 1 and workers * each > cores:
+            detail = f"{workers} workers x {each} processes = {workers * each} > {cores:g} cores"
+            yield _pool_finding(project, "FL210", calls, state, detail)
+
+
+def pool_waits_on_itself(project: Project) -> Iterator[Finding]:
+    """Work in a pool that waits for other work in the same pool: when all threads wait so, none is left to do it."""
+    graph = project.graph
+    submitted: dict[Any, dict[int, Played]] = {}
+    for call in played(project, "submit"):
+        if call.record.place is not None:
+            for edge in call.variant.edges:
+                if edge.site == call.record.site and edge.kind in (POOL, PROCESS):
+                    submitted.setdefault(call.record.place, {}).setdefault(edge.target, call)
+    done: set[tuple[FunctionRef, int]] = set()
+    for place, targets in submitted.items():
+        for target, outer in targets.items():
+            for inner, wait in _submits_and_waits(project, target, place):
+                key = (inner.function, wait.record.site)
+                if key in done or not graph.contexts.has(inner.variant.number, (Context.POOL, Context.PROCESS)):
+                    continue
+                done.add(key)
+                pool = place[-1]
+                yield project.found(
+                    "FL211",
+                    project.where(*key),
+                    {"call": shown(wait.record.name), "detail": f"`{pool}`"},
+                    steps=(
+                        Step(
+                            project.where(outer.function, outer.record.site),
+                            f"`{pool}` runs {graph.name(graph.variants[target])}",
+                        ),
+                        Step(project.where(inner.function, inner.record.site), f"more work for `{pool}`"),
+                        Step(project.where(*key), shown(wait.record.name)),
+                    ),
+                    related=(Step(project.where(outer.function, outer.record.site), f"`{pool}` is given this work"),),
+                    symbol=graph.name(inner.variant),
+                    subject=shown(wait.record.name),
+                )
+
+
+def _submits_and_waits(project: Project, start: int, place: Any) -> Iterator[tuple[Played, Played]]:
+    """Functions, called from one that runs in a pool, that submit to the same pool and wait for the result."""
+    graph = project.graph
+    seen = {start}
+    waiting = [start]
+    while waiting and len(seen) < 500:
+        variant = graph.variants[waiting.pop()]
+        inner = [r for r in variant.records if r.role == "submit" and r.place == place]
+        waits = [r for r in variant.records if r.role == "wait" and dict(r.given).get("timeout") is None]
+        for record in waits[:1] if inner else ():
+            yield Played(variant, inner[0], variant.records[inner[0]]), Played(variant, record, 0)
+        for edge in variant.edges:
+            if edge.kind == CALL and edge.target not in seen:
+                seen.add(edge.target)
+                waiting.append(edge.target)
+
+
+def thread_pool_pressure(project: Project) -> Iterator[Finding]:
+    """A worker thread of the server that waits without a limit: forty such waits, and every sync route waits too."""
+    graph = project.graph
+    health = _sync_health_route(project)
+    done: set[tuple[FunctionRef, int]] = set()
+    for variant in graph.variants:
+        state = (variant.number, Context.POOL)
+        arrival = graph.contexts.arrivals.get(state)
+        if arrival is None or arrival.cost >= unreached_cost() or not variant.events:
+            continue
+        for event, flags in variant.events.items():
+            key = (variant.function, event.site)
+            unlimited = event.rule == "FL402" or _waits_without_limit(project, variant, event)
+            if not unlimited or key in done or not serves_request(project, state):
+                continue
+            if event.rule == "FL402" and health is None:  # FL402 itself says enough
+                continue
+            if not _holds_token(project, state):
+                continue
+            done.add(key)
+            related = (Step(health, "this health route waits for a free thread too"),) if health is not None else ()
+            yield project.found(
+                "FL212",
+                project.where(*key),
+                {"call": shown(event.name), "detail": f"{_TOKENS}"},
+                confidence=confidence(project, state, flags),
+                steps=steps_to(project, state, event.site, shown(event.name)),
+                related=related,
+                symbol=graph.name(variant),
+                subject=shown(event.name),
+            )
+
+
+def _holds_token(project: Project, state: State) -> bool:
+    """Whether the thread is one of the server's own: the framework, not the project, handed the work to it."""
+    way = project.graph.contexts.way(state)
+    return way[0][0][1] is Context.POOL or any(
+        edge is not None and edge.kind == POOL and _is_dependency(project, place, edge.site)
+        for place, edge in way
+        if place[1] is Context.LOOP and project.graph.variants[place[0]].function[1] >= 0
+    )
+
+
+def _waits_without_limit(project: Project, variant: Variant, event: Event) -> bool:
+    """A wait for other threads, without a time-out."""
+    if event.rule != "FL108":
+        return False
+    if event.lock is not None:
+        return event.lock in project.graph.contended
+    if any(record.role in ("submit", *_POOLS) for record in variant.records):
+        return False  # it waits for work that it handed out itself
+    shape = project.shapes.call(variant.function, event.site)
+    if shape is None or event.name.rpartition(".")[2] not in ("get", "wait", "result", "join", "acquire"):
+        return False
+    node = shape[0]
+    limited = any(name in ("timeout", "block", "blocking", None) for name, _ in node[4])
+    return not limited and not node[3]
+
+
+def _sync_health_route(project: Project) -> Any:
+    """A plain `def` health route, which needs a thread of the pool; None where there is none."""
+    graph = project.graph
+    for (number, context), arrival in sorted(graph.contexts.arrivals.items(), key=lambda item: item[0][0]):
+        if context is Context.POOL and arrival.before is None and arrival.root:
+            words = arrival.root.lower().replace("-", "/").replace("_", "/").split("/")
+            if arrival.root.startswith(("GET ", "HEAD ")) and words[-1] in _HEALTH:
+                return project.where(graph.variants[number].function, -1)
+    return None
+
+
+def shared_limiter_shrunk(project: Project) -> Iterator[Finding]:
+    """The limiter of all sync routes made smaller than it is by default."""
+    graph = project.graph
+    routes = [
+        number
+        for (number, context), arrival in graph.contexts.arrivals.items()
+        if context is Context.POOL and arrival.before is None and arrival.root
+    ]
+    for calls in by_place(played(project, "thread tokens")).values():
+        state = running(project, calls)
+        size = dict(calls[0].record.given).get("size")
+        if state is None or not isinstance(size, int) or isinstance(size, bool) or size >= _TOKENS or not routes:
+            continue
+        related = tuple(Step(project.where(graph.variants[n].function, -1), "needs a thread") for n in routes[:5])
+        yield _found(
+            project,
+            "FL213",
+            calls,
+            state,
+            "current_default_thread_limiter().total_tokens",
+            f"{_TOKENS} → {size} for {len(routes)} sync route{'s' if len(routes) > 1 else ''}",
+            related=related,
+        )
+
+
+def tokens_of(project: Project) -> int:
+    """How many sync routes can run at a time: AnyIO's forty, or what the application sets."""
+    sizes = [dict(call.record.given).get("size") for call in played(project, "thread tokens")]
+    known = [size for size in sizes if isinstance(size, int) and not isinstance(size, bool)]
+    return known[0] if len(known) == 1 else _TOKENS
+
+
+def _pool_finding(
+    project: Project, code: str, calls: list[Played], state: State, detail: str, severity: Severity | None = None
+) -> Finding:
+    return _found(project, code, calls, state, f"{calls[0].record.name.rpartition('.')[2]}(…)", detail, severity)
+
+
+def _found(
+    project: Project,
+    code: str,
+    calls: list[Played],
+    state: State,
+    name: str,
+    detail: str,
+    severity: Severity | None = None,
+    related: tuple[Step, ...] = (),
+) -> Finding:
+    variant = project.graph.variants[state[0]]
+    call = next(each for each in calls if each.variant is variant)
+    return project.found(
+        code,
+        project.where(variant.function, call.record.site),
+        {"call": name, "detail": detail},
+        severity=severity,
+        confidence=confidence(project, state, call.flags),
+        steps=steps_to(project, state, call.record.site, name),
+        related=related,
+        symbol=project.graph.name(variant),
+        subject=name,
+    )

@@ -1,0 +1,133 @@
+"""Where a call stands in its function: what encloses it, what its result becomes. Looks at structure alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastlint.graph.world import FunctionRef, World
+from fastlint.source.facts import Block, Node
+
+Ancestors = tuple[Any, ...]
+"""The statements and expressions around a node, outermost first."""
+
+
+class Shapes:
+    """The calls of functions by site, each with what encloses it; a function is walked once, when first asked for."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._calls: dict[FunctionRef, dict[int, tuple[Node, Ancestors]]] = {}
+
+    def body(self, ref: FunctionRef) -> Block:
+        """The statements of a function, or of a module."""
+        return self._world.function(ref).body if ref[1] >= 0 else self._world.modules[ref[0]].facts.body
+
+    def call(self, ref: FunctionRef, site: int) -> tuple[Node, Ancestors] | None:
+        """The call at a site of a function, and what encloses it there."""
+        known = self._calls.get(ref)
+        if known is None:
+            known = self._calls[ref] = {}
+            for node, around in calls(self.body(ref), (), self._class_bodies(ref)):
+                known.setdefault(node[1], (node, around))
+        return known.get(site)
+
+    def receivers(self, *methods: str) -> set[str]:
+        """The last names of everything on which one of these methods is called, or that such a method is given,
+        anywhere in the project: also in functions that nothing seems to call."""
+        out: set[str] = set()
+        for method in methods:
+            for ref in self._world.mentions.get(method, ()):
+                for node, _ in calls(self.body(ref), (), self._class_bodies(ref)):
+                    if node[2] is not None and node[2][0] == "a" and node[2][3] == method:
+                        out.update(last_name(part) for part in (node[2][2], *node[3]))
+        return out
+
+    def _class_bodies(self, ref: FunctionRef) -> list[Block]:
+        return [cls.body for cls in self._world.modules[ref[0]].facts.classes]
+
+
+def calls(block: Block, around: Ancestors, classes: list[Block]) -> Iterator[tuple[Node, Ancestors]]:
+    """Every call in a block, with its ancestors; nested functions are left out, class bodies are not."""
+    for statement in block:
+        tag = statement[0]
+        if tag == "class":
+            yield from calls(classes[statement[1]], (*around, statement), classes)
+        elif tag not in ("def", "imp", "global"):
+            yield from _calls_within(statement, (*around, statement), classes)
+
+
+def _calls_within(node: Any, around: Ancestors, classes: list[Block]) -> Iterator[tuple[Node, Ancestors]]:
+    for part in _parts(node):
+        if not isinstance(part, (list, tuple)) or not part:
+            continue
+        if isinstance(part[0], str):
+            if part[0] == "class":
+                yield from calls(classes[part[1]], (*around, part), classes)
+            elif part[0] not in ("def", "imp", "global", "k"):
+                if part[0] == "c":
+                    yield part, around
+                yield from _calls_within(part, (*around, part), classes)
+        else:
+            yield from _calls_within(part, around, classes)
+
+
+def _parts(node: Any) -> Iterator[Any]:
+    if node[0] == "c":  # a keyword's name is no tag
+        yield node[2]
+        yield from node[3]
+        yield from (value for _, value in node[4])
+    else:
+        yield from node if not isinstance(node[0], str) else node[1:]
+
+
+def names_in(node: Any) -> Iterator[str]:
+    """Every name and attribute read in a node or block, in order."""
+    if isinstance(node, (list, tuple)) and node:
+        if node[0] == "n" and len(node) == 2 and isinstance(node[1], str):
+            yield node[1]
+            return
+        if node[0] == "a" and len(node) == 4 and isinstance(node[1], int):
+            yield from names_in(node[2])
+            yield node[3]
+            return
+        if node[0] == "k":
+            return
+        for part in _parts(node) if node[0] == "c" and len(node) == 5 else node:
+            if isinstance(part, (list, tuple)):
+                yield from names_in(part)
+
+
+def is_discarded(around: Ancestors) -> bool:
+    """Whether nothing can ever use what the call gives: an expression statement, `_ = call()`, or a list of such."""
+    depth = len(around) - 1
+    while depth > 0 and around[depth][0] in ("comp", "l", "t", "set", "if"):
+        depth -= 1
+    statement = around[depth]
+    if statement[0] == "e":
+        return True
+    return bool(statement[0] == "=" and all(target == ["n", "_"] for target in statement[1]))
+
+
+def target_of(around: Ancestors) -> list[Node]:
+    """The targets of the assignment whose value is the call itself (through `or` and conditional expressions)."""
+    depth = len(around) - 1
+    while depth > 0 and around[depth][0] in ("if", "bool", "w", ":="):
+        depth -= 1
+    statement = around[depth]
+    if statement[0] == "=":
+        return list(statement[1])
+    if statement[0] == ":":
+        return [statement[1]]
+    return []
+
+
+def last_name(node: Node) -> str:
+    """The last name of a name, attribute or call: what people call it."""
+    if node is None:
+        return ""
+    if node[0] == "c":
+        return last_name(node[2])
+    if node[0] in ("n", "a"):
+        return str(node[-1])
+    return ""
