@@ -118,7 +118,8 @@ def _load(path: str, text: str, open_file: Open) -> tuple[_File | None, list[Bro
     services: dict[str, Yaml] = {}
     for node in nodes:
         services.update((name, each) for name, each in _entries(node.get("services")).items() if each.is_mapping)
-    if not services or not any(each.entries().keys() & _TELLING for each in services.values()):
+    telling = "compose" in _name(path) or any(each.entries().keys() & _TELLING for each in services.values())
+    if not services or not telling:
         return None, broken  # something else that has "services"
     beside = open_file(posixpath.join(posixpath.dirname(path), ".env")) or ""
     said = read_environment_file(path, beside)
@@ -155,7 +156,14 @@ def _stacks(files: Mapping[str, _File]) -> list[tuple[list[_File], list[str], bo
 
 
 def _complete(file: _File) -> bool:
-    return all({"image", "build", "extends"} & each.entries().keys() for each in file.services.values())
+    """Whether every service says by itself what it runs, so that nothing needs to stand below it."""
+    for each in file.services.values():
+        entries = each.entries()
+        build = entries.get("build")
+        built = build is not None and (build.scalar is not None or build.get("context") is not None)
+        if not built and not {"image", "extends"} & entries.keys():
+            return False
+    return True
 
 
 def _stem(path: str) -> str:

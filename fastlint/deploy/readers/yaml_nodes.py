@@ -81,6 +81,8 @@ class Yaml:
         done[id(self.node)] = {}
         for key, value in self.node.value[:_MOST_ENTRIES]:  # type: ignore[attr-defined]
             name = str(key.value) if getattr(key, "id", "") == "scalar" else ""
+            if getattr(value, "value", None) == "":  # an empty value has no place of its own
+                value = _Scalar(key.start_mark, key.end_mark, value.tag, "")
             inner = Yaml(self.path, value, self.lines)
             if name == "<<":
                 for source in inner.items() if inner.is_list else [inner]:
@@ -122,19 +124,19 @@ class Yaml:
                 yield word.start(), Location(self.path, line + 1, column + 1)
 
     def _as_placeholder(self) -> Yaml:
-        node = _Placeholder(self.node.start_mark, self.node.end_mark)  # type: ignore[attr-defined]
+        node = _Scalar(self.node.start_mark, self.node.end_mark, "", HOLE)  # type: ignore[attr-defined]
         return Yaml(self.path, node, self.lines)
 
 
 @dataclass(frozen=True, slots=True)
-class _Placeholder:
-    """A scalar of which nothing is known."""
+class _Scalar:
+    """A scalar that stands in for one of ruamel.yaml."""
 
     start_mark: object
     end_mark: object
+    tag: str
+    value: str
     id: str = "scalar"
-    tag: str = ""
-    value: str = HOLE
 
 
 def documents(path: str, text: str, wanted: re.Pattern[str]) -> tuple[list[Yaml], list[Broken]]:
