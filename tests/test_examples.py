@@ -21,7 +21,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-RULES = ("FL0", "FL1", "FL402", "FL404")
+RULES = ("FL0", "FL1", "FL3", "FL402", "FL404")
 BOOK = [
     RuleFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     for path in sorted(rules_folder().glob("FL*.toml"))

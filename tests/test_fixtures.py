@@ -20,7 +20,7 @@ from fastlint.rulebook.where import rule_codes
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 APPLICATIONS = sorted(folder for folder in FIXTURES.iterdir() if folder.is_dir())
 CODES = frozenset(rule_codes())
-RULES = ("FL0", "FL1", "FL402", "FL404")
+RULES = ("FL0", "FL1", "FL3", "FL402", "FL404")
 PATTERNS = range(1, 29)
 
 every_application = pytest.mark.parametrize("folder", APPLICATIONS, ids=lambda folder: folder.name)

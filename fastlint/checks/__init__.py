@@ -24,7 +24,11 @@ from fastlint.checks.executors import (
     thread_pool_pressure,
     threads_per_request,
 )
+from fastlint.checks.locks import locks_across_await, wrong_locks
 from fastlint.checks.loops import loops_without_yield
+from fastlint.checks.memory import per_worker_state, unbounded_caches
+from fastlint.checks.objects import loop_bound_globals, thread_locals, unsafe_objects
+from fastlint.checks.races import racy_creation, stale_writes, unlocked_state
 from fastlint.checks.semantics import (
     async_routes_that_block,
     contexts_lost,
@@ -59,6 +63,16 @@ CHECKS: dict[str, Callable[[Project], Iterator[Finding]]] = {
     "FL212": thread_pool_pressure,
     "FL213": shared_limiter_shrunk,
     "FL401": clients_per_request,
+    "FL301": unlocked_state,
+    "FL302": stale_writes,
+    "FL303": locks_across_await,
+    "FL304": wrong_locks,
+    "FL305": per_worker_state,
+    "FL306": unsafe_objects,
+    "FL307": thread_locals,
+    "FL308": unbounded_caches,
+    "FL309": racy_creation,
+    "FL311": loop_bound_globals,
     "FL402": calls_without_timeout,
     "FL403": clients_never_closed,
     "FL404": sync_clients,

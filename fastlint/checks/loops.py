@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from fastlint.finding import Confidence, Finding, Step
 from fastlint.graph.contexts import Context, unreached_cost
+from fastlint.graph.guards import blocks_of
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.facts import Block, Node
@@ -50,25 +50,8 @@ def _endless(block: Block) -> Iterator[tuple[int, str]]:
                     yield site, "while True"
                 elif _only_waits(body) and test is not None and test[0] != "k":
                     yield site, "while … : pass"
-        for inner in _blocks_of(statement):
+        for inner in blocks_of(statement):
             yield from _endless(inner)
-
-
-def _blocks_of(statement: Any) -> list[Block]:
-    tag = statement[0]
-    if tag == "if":
-        return [statement[2], statement[3]]
-    if tag == "while":
-        return [statement[3], statement[4]]
-    if tag == "for":
-        return [statement[4], statement[5]]
-    if tag == "with":
-        return [statement[2]]
-    if tag == "try":
-        return [statement[1], *(handler[2] for handler in statement[2]), statement[3], statement[4]]
-    if tag == "match":
-        return [case[1] for case in statement[2]]
-    return []
 
 
 def _yields(block: Block) -> bool:
@@ -87,7 +70,7 @@ def _yields(block: Block) -> bool:
             _awaits(part) for part in statement[1:]
         ):
             return True
-        if any(_yields(inner) for inner in _blocks_of(statement)):
+        if any(_yields(inner) for inner in blocks_of(statement)):
             return True
     return False
 
@@ -95,9 +78,9 @@ def _yields(block: Block) -> bool:
 def _awaits(node: Node) -> bool:
     if not isinstance(node, (list, tuple)) or not node:
         return False
-    if node[0] in ("w", "y", "yf"):
+    if node[0] in ("w", "y", "yf") and isinstance(node[1], int):  # not a keyword argument of that name
         return True
-    if node[0] == "comp" and any(clause[4] for clause in node[4]):
+    if node[0] == "comp" and len(node) == 5 and any(clause[4] for clause in node[4]):
         return True
     return any(_awaits(part) for part in node if isinstance(part, (list, tuple)))
 
@@ -111,16 +94,16 @@ def _leaves(block: Block) -> bool:
         if tag == "break":
             return True
         if tag in ("while", "for"):
-            if any(_returns(inner) for inner in _blocks_of(statement)):
+            if any(_returns(inner) for inner in blocks_of(statement)):
                 return True
-        elif any(_leaves(inner) for inner in _blocks_of(statement)):
+        elif any(_leaves(inner) for inner in blocks_of(statement)):
             return True
     return False
 
 
 def _returns(block: Block) -> bool:
     return any(
-        statement[0] in ("ret", "raise") or any(_returns(inner) for inner in _blocks_of(statement))
+        statement[0] in ("ret", "raise") or any(_returns(inner) for inner in blocks_of(statement))
         for statement in block
     )
 

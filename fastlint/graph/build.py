@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from fastlint.graph.contexts import Context, Contexts, entry_edges, unreached_cost
+from fastlint.graph.sharing import Sharing
 from fastlint.graph.state import CALL, COROUTINE, LOOP, PRIVATE, SERVING, Edge, Event, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.world import FunctionRef, Module, World
@@ -54,6 +55,7 @@ class Graph:
     contexts: Contexts
     unresolved: list[tuple[FunctionRef, int]]
     contended: frozenset[object]  # locks that some thread holds while it does something slow
+    sharing: Sharing  # what requests share, and who touches it
 
     def function(self, variant: Variant) -> Function | None:
         """The facts of a variant's function; None for the body of a module."""
@@ -125,7 +127,9 @@ def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
     for variant in interpreter.variants:
         if variant.unresolved and contexts.has(variant.number, (Context.LOOP,)):
             unresolved.update((variant.function, site) for site in variant.unresolved)
-    return Graph(world, interpreter.variants, contexts, sorted(unresolved), _contended(interpreter, contexts))
+    contended = _contended(interpreter, contexts)
+    sharing = Sharing(interpreter, contexts)
+    return Graph(world, interpreter.variants, contexts, sorted(unresolved), contended, sharing)
 
 
 def _contended(interpreter: Interpreter, contexts: Contexts) -> frozenset[object]:

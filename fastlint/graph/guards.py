@@ -11,6 +11,24 @@ _ASK_FILES = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir"})
 _FILLERS = frozenset({"append", "extend", "update", "add", "insert", "setdefault"})
 
 
+def blocks_of(statement: Any) -> list[Block]:
+    """The blocks inside a statement; those of nested functions and classes are not its own."""
+    tag = statement[0]
+    if tag == "if":
+        return [statement[2], statement[3]]
+    if tag == "while":
+        return [statement[3], statement[4]]
+    if tag == "for":
+        return [statement[4], statement[5]]
+    if tag == "with":
+        return [statement[2]]
+    if tag == "try":
+        return [statement[1], *(handler[2] for handler in statement[2]), statement[3], statement[4]]
+    if tag == "match":
+        return [case[1] for case in statement[2]]
+    return []
+
+
 def guarded_place(test: Node, absent: bool) -> Node:
     """The name or attribute that a test asks to be absent (`x is None`, `not x`) or present, or None."""
     if test is None:

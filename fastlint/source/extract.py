@@ -645,7 +645,11 @@ def _note_target(record: Node, walk: _Walk) -> None:
 def _delete(node: cst.Del, walk: _Walk, out: Block) -> None:
     record = _expression(node.target, walk)
     if record is not None:
-        out.append(["del", record[1] if record[0] == "t" else [record]])
+        targets = record[1] if record[0] == "t" else [record]
+        for target in targets:
+            if target is not None and target[0] == "s":
+                _note_mutation(target[2], walk)
+        out.append(["del", targets])
 
 
 def _return(node: cst.Return, walk: _Walk, out: Block) -> None:

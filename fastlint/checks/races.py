@@ -1,0 +1,359 @@
+"""FL301, FL302 and FL309: two requests meet in shared state, and one does not see what the other has done.
+
+Works on accesses and the contexts in which they run. What only one thread or task ever does stays quiet, and so does
+what is written whole (`d[k] = v`) unless a lock guards the same state elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastlint.checks.ways import confidence_of, runs_in, spelled, spelled_lock, steps_to
+from fastlint.finding import Confidence, Finding, Severity, Step
+from fastlint.graph.accesses import (
+    ABSENT,
+    ADD,
+    ANYBODY,
+    DROP,
+    EQUAL,
+    LIMIT,
+    PRESENT,
+    PUT,
+    REBIND,
+    TASKS,
+    THREADS,
+    UPDATE,
+    VALUE,
+    WRITES,
+    Access,
+    Basis,
+)
+from fastlint.graph.contexts import Context, State
+from fastlint.graph.places import Key, is_container, maker
+from fastlint.graph.state import ONCE
+from fastlint.project import Project
+from fastlint.source.facts import Node
+
+_LOST = "the value that it makes out of the old one overwrites what the other has written meanwhile"
+_GONE = "the other has removed it meanwhile, and removing it again raises"
+_OVER = "both have seen room under the limit, and together they exceed it"
+_BOTH = "both have seen the same value, and both go ahead"
+_EMPTIED = "what the other has put in meanwhile is replaced by an empty one"
+_WHOLE = "one step under the GIL, so probably nothing is lost; a free-threaded build of Python does not promise that"
+
+
+_MAKERS = re.compile(r"_*(create|make|build|connect|open|init|new|start|load|setup|set_up|from_)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Race:
+    """A write and the earlier read that it rests on."""
+
+    access: Access
+    basis: Basis | None
+    why: str
+
+
+def unlocked_state(project: Project) -> Iterator[Finding]:
+    """FL301: threads change the same state, and one of them loses."""
+    for place, accesses in project.graph.sharing.written():
+        done: set[object] = set()
+        for access in accesses:
+            race = _between_threads(access)
+            if race is None or access.function in done:
+                continue
+            found = _thread_finding(project, place, race, accesses)
+            if found is not None:
+                done.add(access.function)
+                yield found
+        yield from _whole_writes(project, place, accesses, done)
+
+
+def _between_threads(access: Access) -> _Race | None:
+    for basis in sorted(access.bases, key=lambda one: one.site):
+        why = _harm(access, basis)
+        if why and not _kept_out(access, basis, (THREADS, ANYBODY)):
+            return _Race(access, basis, why)
+    return None
+
+
+def _harm(access: Access, basis: Basis) -> str:
+    """What goes wrong if somebody changes the state between the read and the write; nothing where it is harmless."""
+    kind, how = access.kind, basis.how
+    if how == VALUE:
+        return _LOST if kind in (REBIND, PUT, UPDATE) else ""
+    if how == PRESENT:
+        return _GONE if kind == DROP else ""
+    if how == LIMIT:
+        return _OVER if kind in (ADD, UPDATE) else ""
+    if how == EQUAL:
+        return _BOTH if kind == REBIND and access.value is not None and access.value[0] == "k" else ""
+    if how == ABSENT and kind == PUT and _is_empty(access.value):
+        return _EMPTIED
+    return ""
+
+
+def _is_empty(value: Node) -> bool:
+    if value is None:
+        return False
+    if value[0] == "k":
+        return value[1] == 0 and value[1] is not False
+    return (is_container(value) and value[0] != "comp" and not any(value[1:2])) or (
+        value[0] == "c" and maker(value) in ("list", "dict", "set", "deque", "Counter") and not value[3]
+    )
+
+
+def _kept_out(access: Access, basis: Basis, whom: tuple[str, ...]) -> bool:
+    """Whether one lock was held from the read to the write."""
+    return any(hold.keeps_out in whom for hold in access.locks & basis.locks)
+
+
+def _thread_finding(project: Project, place: Key, race: _Race, accesses: list[Access]) -> Finding | None:
+    sharing = project.graph.sharing
+    access = race.access
+    served = sharing.served[access.function]
+    state, other = _meeting(project, access, accesses)
+    if state is None:
+        return None
+    sure = race.access.calls_between or race.why == _GONE
+    best = Confidence.HIGH if sure and place[0] == "global" else Confidence.MEDIUM
+    name = spelled(project, place)
+    guard = _guard_elsewhere(project, accesses)
+    notes = [f"two calls at once: {race.why}"]
+    if served.pool_many and state[1] is Context.POOL:
+        notes.append("requests run it in several worker threads at once")
+    return project.found(
+        "FL301",
+        project.where(access.function, access.site),
+        {"call": name, "instead": guard or "one `threading.Lock`"},
+        confidence=confidence_of(project, state, best),
+        steps=steps_to(project, state, access.site, f"changes {name} {runs_in(state)}"),
+        related=_related(project, place, race, accesses, other),
+        notes=tuple(notes),
+        symbol=project.graph.world.dotted_name(access.function),
+        subject=name,
+    )
+
+
+def _meeting(project: Project, access: Access, accesses: list[Access]) -> tuple[State | None, Access | None]:
+    """The state in which an unguarded write runs while another thread can write too, and that other write."""
+    sharing = project.graph.sharing
+    served = sharing.served[access.function]
+    if served.pool is not None and not _is_guarded(project, access, served.pool):
+        if served.pool_many:
+            return served.pool, None
+        for other in _other_writes(access, accesses):
+            theirs = sharing.served[other.function]
+            if theirs.loop is not None or theirs.pool_many:
+                return served.pool, other
+    if served.loop is not None and not _is_guarded(project, access, served.loop):
+        for other in _other_writes(access, accesses):
+            theirs = sharing.served[other.function]
+            if theirs.pool is not None and not _is_once(project, theirs.pool):
+                return served.loop, other
+    return None, None
+
+
+def _other_writes(access: Access, accesses: list[Access]) -> Iterator[Access]:
+    for other in accesses:
+        if other.kind in WRITES and other.through is None and other.function != access.function and not other.locks:
+            yield other
+
+
+def _is_guarded(project: Project, access: Access, state: State) -> bool:
+    """Whether every caller holds a lock around it, or it only runs once."""
+    if _is_once(project, state):
+        return True
+    own = {hold.lock for hold in access.locks}
+    return bool(project.graph.sharing.guards(access, state[1]) - own) or _is_synchronized(project, access)
+
+
+def _is_once(project: Project, state: State) -> bool:
+    return bool(project.graph.contexts.arrivals[state].flags & ONCE)
+
+
+def _is_synchronized(project: Project, access: Access) -> bool:
+    """`@synchronized` of a library: a lock by another name."""
+    for node in project.graph.world.function(access.function).decorators:
+        named = node[2] if node is not None and node[0] == "c" else node
+        if named is not None and any(word in str(named[-1]).lower() for word in ("synchroni", "lock", "atomic")):
+            return True
+    return False
+
+
+def _guard_elsewhere(project: Project, accesses: list[Access]) -> str:
+    """The lock that guards other accesses of the same state, as users write it."""
+    for access in accesses:
+        for hold in sorted(access.locks, key=lambda one: one.site):
+            name = spelled_lock(project, hold.lock)
+            if name and hold.keeps_out == THREADS:
+                return f"`{name}`"
+    return ""
+
+
+def _related(
+    project: Project, place: Key, race: _Race, accesses: list[Access], other: Access | None
+) -> tuple[Step, ...]:
+    """The read, the write of the other, and a place that does hold the lock."""
+    access, out = race.access, []
+    name = spelled(project, place)
+    if race.basis is not None and race.basis.site != access.site:
+        out.append(Step(project.where(access.function, race.basis.site), f"reads {name}"))
+    if race.basis is not None and race.basis.stale >= 0:
+        out.append(Step(project.where(access.function, race.basis.stale), "awaits: others run here"))
+    others = [other] if other is not None else list(_other_writes(access, accesses))[:2]
+    for each in others:
+        where = project.graph.world.dotted_name(each.function)
+        out.append(Step(project.where(each.function, each.site), f"{where} changes it too"))
+    if other is None and not others:
+        out.append(Step(project.where(access.function, access.site), f"another call of the same changes {name} too"))
+    locked = next((each for each in accesses if any(hold.keeps_out == THREADS for hold in each.locks)), None)
+    if locked is not None:
+        hold = min(locked.locks, key=lambda one: one.site)
+        lock = spelled_lock(project, hold.lock)
+        words = f"here `{lock}` is held" if lock else "here a lock is held"
+        out.append(Step(project.where(locked.function, hold.site), words))
+    return tuple(dict.fromkeys(out))
+
+
+def _whole_writes(project: Project, place: Key, accesses: list[Access], done: set[object]) -> Iterator[Finding]:
+    """Writes in one step: wrong where the state's own lock is left out, else only where threads are free."""
+    sharing = project.graph.sharing
+    guarded = [
+        access for access in accesses if access.kind in WRITES and access.through is None and _thread_locks(access)
+    ]
+    for access in accesses:
+        served = sharing.served[access.function]
+        state = served.pool if served.pool_many else None
+        if access.kind not in (PUT, ADD, REBIND, DROP) or access.through is not None or access.function in done:
+            continue
+        if state is None or _thread_locks(access) or _is_guarded(project, access, state):
+            continue
+        elsewhere = [each for each in guarded if each.function != access.function]
+        if not elsewhere and (access.kind == REBIND or any(basis.how == ABSENT for basis in access.bases)):
+            continue
+        done.add(access.function)
+        name = spelled(project, place)
+        note = "other accesses of it hold a lock: this one gets in between" if elsewhere else _WHOLE
+        yield project.found(
+            "FL301",
+            project.where(access.function, access.site),
+            {"call": name, "instead": _guard_elsewhere(project, elsewhere) or "one `threading.Lock`"},
+            severity=Severity.WARNING,
+            confidence=confidence_of(project, state, Confidence.MEDIUM) if elsewhere else Confidence.LOW,
+            steps=steps_to(project, state, access.site, f"changes {name} {runs_in(state)}"),
+            related=_related(project, place, _Race(access, None, ""), accesses, elsewhere[0] if elsewhere else None),
+            notes=(note,),
+            symbol=project.graph.world.dotted_name(access.function),
+            subject=name,
+        )
+
+
+def _thread_locks(access: Access) -> bool:
+    return any(hold.keeps_out in (THREADS, ANYBODY) for hold in access.locks)
+
+
+def stale_writes(project: Project) -> Iterator[Finding]:
+    """FL302: loop code reads, awaits, and writes on the strength of what it had read."""
+    sharing = project.graph.sharing
+    for place, accesses in sharing.written():
+        done: set[object] = set()
+        for access in accesses:
+            served = sharing.served[access.function]
+            race = _across_await(access)
+            if race is None or race.basis is None or access.function in done or served.loop is None:
+                continue
+            if not served.loop_many and not any(
+                sharing.served[other.function].many for other in _other_writes(access, accesses)
+            ):
+                continue
+            if _is_guarded(project, access, served.loop):
+                continue
+            done.add(access.function)
+            name = spelled(project, place)
+            yield project.found(
+                "FL302",
+                project.where(access.function, access.site),
+                {"call": name, "instead": "one `asyncio.Lock`"},
+                confidence=confidence_of(project, served.loop, _sure(place)),
+                steps=steps_to(project, served.loop, access.site, f"writes {name}"),
+                related=_related(project, place, race, accesses, None),
+                notes=(f"while it waits, another task runs: {race.why}",),
+                symbol=project.graph.world.dotted_name(access.function),
+                subject=name,
+            )
+
+
+def _sure(place: Key) -> Confidence:
+    return Confidence.HIGH if place[0] == "global" else Confidence.MEDIUM
+
+
+def _across_await(access: Access) -> _Race | None:
+    for basis in sorted(access.bases, key=lambda one: one.site):
+        why = _harm(access, basis)
+        if why and basis.stale >= 0 and not _kept_out(access, basis, (TASKS, THREADS, ANYBODY)):
+            return _Race(access, basis, why)
+    return None
+
+
+def racy_creation(project: Project) -> Iterator[Finding]:
+    """FL309: several find nothing there, and each makes one."""
+    sharing = project.graph.sharing
+    for place, accesses in sharing.written():
+        done: set[object] = set()
+        for access in accesses:
+            served = sharing.served[access.function]
+            basis = next((each for each in access.bases if each.how == ABSENT), None)
+            if basis is None or access.function in done or access.kind not in (REBIND, PUT):
+                continue
+            state = _creating_twice(project, access, basis)
+            if state is None or not served.many:
+                continue
+            across = state[1] is Context.LOOP
+            made = _is_made(project, access, across)
+            if not made or _is_empty(access.value):
+                continue
+            done.add(access.function)
+            name = spelled(project, place)
+            why = "while the first waits, the next finds nothing too" if across else "two threads find nothing there"
+            yield project.found(
+                "FL309",
+                project.where(access.function, access.site),
+                {"call": name, "instead": "an `asyncio.Lock`" if across else "a `threading.Lock`"},
+                confidence=confidence_of(project, state, made),
+                steps=steps_to(project, state, access.site, f"makes {name} {runs_in(state)}"),
+                related=_related(project, place, _Race(access, basis, why), accesses, None),
+                notes=(f"{why}, and each makes one: the first one is lost",),
+                symbol=project.graph.world.dotted_name(access.function),
+                subject=name,
+            )
+
+
+def _creating_twice(project: Project, access: Access, basis: Basis) -> State | None:
+    served = project.graph.sharing.served[access.function]
+    if served.loop is not None and served.loop_many and basis.stale >= 0:
+        if not _kept_out(access, basis, (TASKS, THREADS, ANYBODY)) and not _is_locked(project, access, served.loop):
+            return served.loop
+    if served.pool is not None and served.pool_many and not _kept_out(access, basis, (THREADS, ANYBODY)):
+        if not _is_locked(project, access, served.pool):
+            return served.pool
+    return None
+
+
+def _is_locked(project: Project, access: Access, state: State) -> bool:
+    own = {hold.lock for hold in access.locks}
+    return bool(project.graph.sharing.guards(access, state[1]) - own) or _is_synchronized(project, access)
+
+
+def _is_made(project: Project, access: Access, across: bool) -> Confidence | None:
+    """How sure it is that something with a life of its own is made, as opposed to plain data; None where it is not."""
+    value = access.value
+    if value is not None and value[0] == "w":
+        value = value[2]
+    if value is not None and value[0] == "k":  # `started = True` after an await; among threads it is set in one step
+        return Confidence.MEDIUM if value[1] is True and across else None
+    if maker(value)[:1].isupper() and not is_container(value):
+        return Confidence.HIGH if access.through is None else Confidence.MEDIUM
+    return Confidence.MEDIUM if _MAKERS.match(maker(value)) else None

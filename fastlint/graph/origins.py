@@ -1,0 +1,107 @@
+"""Whether a value comes with a request: from a parameter of a route, through names and calls. Evaluates nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastlint.graph.guards import blocks_of
+from fastlint.graph.narrowing import collect_calls
+from fastlint.graph.sharing import Sharing
+from fastlint.graph.world import FunctionRef
+from fastlint.source.facts import Block, Node, Param
+
+_DEEPEST = 6
+_CLOSED = frozenset({"bool", "Literal", "Enum", "Request", "WebSocket", "Response", "BackgroundTasks", "Settings"})
+
+
+def from_request(sharing: Sharing, ref: FunctionRef, node: Node, fresh: frozenset[str], depth: int = _DEEPEST) -> bool:
+    """Whether an expression of a function holds what a client may choose freely, or (`fresh`) what is new each time."""
+    if depth == 0:
+        return False
+    function = sharing.world.function(ref)
+    names: set[str] = set()
+    waiting = [node]
+    while waiting:
+        for name, called in _parts(waiting.pop()):
+            if called and name in fresh:
+                return True
+            if not called and name not in names:
+                names.add(name)
+                waiting.extend(_assigned_to(function.body, name))
+    params = [param for param in function.params if param.name in names]
+    if not params:
+        return False
+    if sharing.is_entry(ref):
+        return any(_is_free(sharing, param, ref) for param in params)
+    return any(_is_free(sharing, param, ref) and _passed(sharing, ref, param, fresh, depth) for param in params)
+
+
+def _passed(sharing: Sharing, ref: FunctionRef, param: Param, fresh: frozenset[str], depth: int) -> bool:
+    """Whether a caller passes such a value for a parameter."""
+    function = sharing.world.function(ref)
+    params = list(function.params)
+    place = params.index(param)
+    for caller, site in sharing.callers_of(ref):
+        if caller[1] < 0:
+            continue
+        calls: list[Any] = []
+        collect_calls(sharing.world.function(caller).body, calls)
+        for call in calls:
+            if len(call) != 5 or call[1] != site:
+                continue
+            position = place - 1 if function.owner >= 0 and call[2] is not None and call[2][0] == "a" else place
+            given = next((value for name, value in call[4] if name == param.name), None)
+            if given is None and 0 <= position < len(call[3]):
+                given = call[3][position]
+            if given is not None and from_request(sharing, caller, given, fresh, depth - 1):
+                return True
+    return False
+
+
+def _is_free(sharing: Sharing, param: Param, ref: FunctionRef) -> bool:
+    """Whether a parameter can have any number of values: no flag, no enumeration, no dependency."""
+    if param.default is not None and param.default[0] == "c" and param.default[2][-1] in ("Depends", "Security"):
+        return False
+    words = {name for name, _ in _parts(param.annotation)}
+    if words & (_CLOSED | {"Depends", "Security"}):
+        return False
+    for name in words:
+        for value in sharing.interpreter.global_value(ref[0], name, None) or ():
+            if value[0] == "c" and any(
+                "Enum" in str(above) for above in sharing.interpreter.order((value[1], value[2]))
+            ):
+                return False
+            if value[0] == "ty" and len(value) > 2 and value[2]:
+                return False
+    return param.name not in ("self", "cls")
+
+
+def _parts(node: Node) -> Iterator[tuple[str, bool]]:
+    """The names in an expression, and the last names of what it calls."""
+    if not isinstance(node, (list, tuple)) or not node:
+        return
+    if node[0] == "n" and len(node) == 2 and isinstance(node[1], str):
+        yield node[1], False
+        return
+    if node[0] == "c" and len(node) == 5 and node[2] is not None and node[2][0] in ("n", "a"):
+        yield node[2][-1], True
+        if node[2][0] == "a":
+            yield from _parts(node[2][2])
+        for argument in node[3]:
+            yield from _parts(argument)
+        for _, value in node[4]:
+            yield from _parts(value)
+        return
+    for part in node:
+        yield from _parts(part)
+
+
+def _assigned_to(block: Block, name: str) -> Iterator[Node]:
+    for statement in block:
+        if statement[0] == "=" and any(target == ["n", name] for target in statement[1]):
+            yield statement[2]
+        elif statement[0] == ":" and statement[1] == ["n", name]:
+            yield statement[3]
+        for inner in blocks_of(statement):
+            yield from _assigned_to(inner, name)

@@ -1,0 +1,520 @@
+"""What is shared while requests are served, who accesses it, in which contexts, and behind which locks.
+
+Joins the flows of functions with the contexts of the graph. Judges nothing: whether an access hurts is for the checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from fastlint.graph.accesses import WRITES, Access, Flow
+from fastlint.graph.contexts import Context, Contexts, State, entry_edges, step, unreached_cost
+from fastlint.graph.flows import Walk, spelled_node
+from fastlint.graph.guards import blocks_of
+from fastlint.graph.narrowing import collect_calls
+from fastlint.graph.places import Key, Places, maker
+from fastlint.graph.state import CALL, COROUTINE, LOOP, ONCE, POOL, Frame, Variant
+from fastlint.graph.statements import Interpreter
+from fastlint.graph.values import without_none
+from fastlint.graph.world import FunctionRef
+from fastlint.source.facts import Block, Node
+
+_DEEPEST = 5
+# What runs once, or never beside itself: a loop or thread of its own
+_ALONE = frozenset(
+    {
+        "",
+        "callback",
+        "command",
+        "executor",
+        "exit hook",
+        "lifespan",
+        "loop callback",
+        "periodic task",
+        "process",
+        "scheduled job",
+        "shutdown hook",
+        "signal handler",
+        "start-up hook",
+        "task",
+        "thread",
+        "timer",
+        "worker signal",
+    }
+)
+_SERVED = (Context.LOOP, Context.POOL)
+_SHRINKERS = frozenset({"pop", "popitem", "popleft", "remove", "discard", "clear", "difference_update", "subtract"})
+_LOOKERS = frozenset(
+    {"len", "list", "sorted", "dict", "tuple", "set", "sum", "max", "min", "str", "repr", "bool", "any"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where a function runs while requests are served; `many`: several calls of it can be under way at once."""
+
+    loop: State | None
+    pool: State | None
+    loop_many: bool
+    pool_many: bool
+
+    @property
+    def many(self) -> bool:
+        """Whether requests run it, in whatever context."""
+        return self.loop_many or self.pool_many
+
+    @property
+    def state(self) -> State | None:
+        """One state of it: on the loop if it is there at all."""
+        return self.loop or self.pool
+
+
+class Use(NamedTuple):
+    """A use of a shared object: where, which of its methods, and whether a lock is held (or a look taken) first."""
+
+    function: FunctionRef
+    site: int
+    method: str
+    guarded: bool
+
+
+class Sharing:
+    """The shared places of a project, and every access of them by functions that serve requests."""
+
+    def __init__(self, interpreter: Interpreter, contexts: Contexts) -> None:
+        self.interpreter = interpreter
+        self.world = interpreter.world
+        self.contexts = contexts
+        self.places = Places(interpreter, contexts)
+        self.served: dict[FunctionRef, Served] = {}
+        self.accesses: dict[Key, list[Access]] = {}
+        self._flows: dict[FunctionRef, Flow | None] = {}
+        self._suspending: dict[FunctionRef, bool] = {}
+        self._calls: dict[FunctionRef, dict[tuple[FunctionRef, int], None]] | None = None
+        self._above: dict[State, frozenset[Any] | None] = {}
+        self._many = _many_at_once(interpreter.variants, contexts)
+        self._names = self._written_names()
+        self._serve()
+        self._collect()
+
+    def flow(self, ref: FunctionRef) -> Flow | None:
+        """What a function does; None for module bodies, while it is being walked, and where it was never analysed."""
+        if ref in self._flows:
+            return self._flows[ref]
+        self._flows[ref] = None
+        variants = self.interpreter.of_function.get(ref)
+        if ref[1] < 0 or not variants:
+            return None
+        targets: dict[int, dict[FunctionRef, None]] = {}
+        for each in variants:
+            for edge in each.edges:
+                if edge.kind in (CALL, COROUTINE):
+                    targets.setdefault(edge.site, {})[self.interpreter.variants[edge.target].function] = None
+        flow = Flow(ref)
+        Walk(
+            flow,
+            self.frame(ref),
+            self.places,
+            self._names.__contains__,
+            lambda site: targets.get(site, ()),
+            self._flow_below,
+            self.suspends,
+        ).run()
+        self._flows[ref] = flow
+        return flow
+
+    def _flow_below(self, ref: FunctionRef) -> Flow | None:
+        if len(self._open) >= _DEEPEST and ref not in self._flows:
+            return None
+        self._open.append(ref)
+        try:
+            return self.flow(ref)
+        finally:
+            self._open.pop()
+
+    def suspends(self, ref: FunctionRef) -> bool:
+        """Whether awaiting a coroutine function can let others run: not one that never awaits anything itself."""
+        known = self._suspending.get(ref)
+        if known is None:
+            self._suspending[ref] = True  # a cycle of calls is taken to wait
+            known = self._suspending[ref] = _suspends(self.world.function(ref).body)
+        return known
+
+    def guards(self, access: Access, context: Context) -> frozenset[Any]:
+        """The locks that are held at an access in a context: its own, and those that every caller holds."""
+        own = frozenset(hold.lock for hold in access.locks)
+        out: frozenset[Any] | None = None
+        for variant in self.interpreter.of_function.get(access.function, ()):
+            state = (variant.number, context)
+            if state in self.contexts.arrivals:
+                above = self._held_above(state)
+                if above is not None:
+                    out = above if out is None else out & above
+        return own | (out or frozenset())
+
+    def _held_above(self, state: State) -> frozenset[Any] | None:
+        """The locks that every way to a state holds; None while that is being asked (a cycle adds no way)."""
+        if state in self._above:
+            return self._above[state]
+        self._above[state] = None
+        out: frozenset[Any] | None = None
+        callers = self.contexts.callers(state)
+        for origin, edge, _ in callers:
+            if edge.kind not in (CALL, COROUTINE):
+                out = frozenset()
+                break
+            function = self.interpreter.variants[origin[0]].function
+            flow = self.flow(function)
+            held = frozenset(hold.lock for hold in flow.held_at.get(edge.site, ())) if flow is not None else frozenset()
+            above = self._held_above(origin)
+            if above is None and origin != state and self.contexts.arrivals[origin].before is None:
+                above = frozenset()
+            if above is not None:
+                out = held | above if out is None else out & (held | above)
+        if self.contexts.arrivals[state].before is None:
+            out = frozenset()
+        self._above[state] = frozenset() if out is None and not callers else out
+        return self._above[state]
+
+    # Everything at once
+
+    def _written_names(self) -> frozenset[str]:
+        """The names that functions change: only these can be shared state."""
+        names: set[str] = set()
+        world = self.world
+        for name, writers in (*world.mutators.items(), *world.writers.items()):
+            if any(index >= 0 for _, index in writers):
+                names.add(name)
+        for method in _SHRINKERS:
+            for ref in world.mentions.get(method, ()):
+                if ref[1] >= 0:
+                    names.update(_receivers(world.function(ref).body))
+        for module in world.modules.values():
+            names.update(name for name, indices in module.facts.rebinders.items() if any(i >= 0 for i in indices))
+        return frozenset(names)
+
+    def _serve(self) -> None:
+        self._open: list[FunctionRef] = []
+        states: dict[FunctionRef, dict[Context, list[State]]] = {}
+        for state, arrival in self.contexts.arrivals.items():
+            if state[1] in _SERVED and arrival.cost < unreached_cost():
+                function = self.interpreter.variants[state[0]].function
+                if function[1] >= 0:
+                    states.setdefault(function, {}).setdefault(state[1], []).append(state)
+        for function, found in states.items():
+            loop, pool = found.get(Context.LOOP, []), found.get(Context.POOL, [])
+            self.served[function] = Served(
+                self._nearest(loop),
+                self._nearest(pool),
+                any(state in self._many for state in loop),
+                any(state in self._many for state in pool),
+            )
+
+    def _nearest(self, states: list[State]) -> State | None:
+        """Of several states the one on whose way requests are, else the one with the shortest way."""
+        ranked = [(state not in self._many, self.contexts.arrivals[state].cost, state[0], state) for state in states]
+        return min(ranked, key=lambda row: row[:3])[3] if ranked else None
+
+    def _collect(self) -> None:
+        for ref in sorted(self.served):
+            if not _mentions(self.world.function(ref).body, self._names):
+                continue
+            flow = self.flow(ref)
+            for access in flow.accesses if flow is not None else ():
+                self.accesses.setdefault(access.place, []).append(access)
+
+    def flows(self) -> Iterator[Flow]:
+        """The flows of the functions that were walked, in order."""
+        for ref in sorted(self._flows):
+            flow = self._flows[ref]
+            if flow is not None:
+                yield flow
+
+    # Questions of the checks
+
+    def frame(self, ref: FunctionRef) -> Frame:
+        """A frame in which expressions of a function can be evaluated quietly."""
+        variants = self.interpreter.of_function[ref]
+        variant = next((v for v in variants if self.contexts.has(v.number, _SERVED)), variants[0])
+        function = self.world.function(ref)
+        owner = (ref[0], function.owner) if function.owner >= 0 else None
+        if owner is None and variant.env >= 0:  # a function nested in a method still knows its class
+            outer = self.world.function(self.interpreter.variants[variant.env].function)
+            owner = (ref[0], outer.owner) if outer.owner >= 0 else None
+        return Frame(variant, ref[0], dict(variant.names), owner=owner, quiet=True)
+
+    def type_of(self, node: Node, ref: FunctionRef) -> str | None:
+        """The catalogue type that an expression of a function certainly has."""
+        if node is None or node[0] not in ("n", "a"):
+            return None
+        values = without_none(self.interpreter.evaluate(node, self.frame(ref)))
+        types = {value[1] if value[0] == "i" and not value[2] else None for value in values}
+        return types.pop() if len(types) == 1 else None
+
+    def spelled(self, node: Node) -> str:
+        """A chain of names and attributes as it is written."""
+        return spelled_node(node)
+
+    def variants_of(self, ref: FunctionRef) -> list[int]:
+        """The numbers of a function's variants."""
+        return [variant.number for variant in self.interpreter.of_function.get(ref, ())]
+
+    def is_entry(self, ref: FunctionRef) -> bool:
+        """Whether a framework calls a function for requests: a route, a dependency …"""
+        served = self.served.get(ref)
+        return served is not None and any(
+            arrival is not None and arrival.root and arrival.root not in _ALONE
+            for arrival in (self.contexts.arrivals[state] for state in (served.loop, served.pool) if state is not None)
+        )
+
+    def callers_of(self, ref: FunctionRef) -> list[tuple[FunctionRef, int]]:
+        """Every call of a function: who, at which site."""
+        if self._calls is None:
+            self._calls = {}
+            for variant in self.interpreter.variants:
+                for edge in variant.edges:
+                    target = self.interpreter.variants[edge.target].function
+                    self._calls.setdefault(target, {})[variant.function, edge.site] = None
+        return list(self._calls.get(ref, ()))
+
+    def objects(self, kinds: Collection[str]) -> Iterator[tuple[Key, str, list[Use]]]:
+        """The shared places that hold an object of one of these types, each with its uses in served code."""
+        holding: dict[Key, str] = {}
+        for key, values in self.interpreter.facts.items():
+            if key[0] in ("global", "state", "attr"):
+                for value in values:
+                    if value[0] == "i" and not value[2] and value[1] in kinds:
+                        holding[key] = value[1]
+        names = frozenset(key[-1] for key in holding)
+        uses: dict[Key, list[Use]] = {}
+        for ref in sorted(self.served) if names else ():
+            if _mentions(self.world.function(ref).body, names, False):
+                for node, site, method in _methods_called(self.world.function(ref).body, names):
+                    key = self.places.of(node, self.frame(ref))
+                    if key in holding:
+                        uses.setdefault(key, []).append(Use(ref, site, method, self._is_locked(ref, site)))
+        for key in sorted(uses, key=str):
+            yield key, holding[key], uses[key]
+
+    def _is_locked(self, ref: FunctionRef, site: int) -> bool:
+        flow = self.flow(ref)
+        if flow is not None and flow.held_at.get(site):
+            return True
+        served = self.served[ref]
+        return any(state is not None and self._held_above(state) for state in (served.loop, served.pool))
+
+    def thread_local_uses(self) -> Iterator[tuple[Key, str, list[Use]]]:
+        """The attributes of `threading.local` objects with their uses; method "=" for an assignment, "" for a read;
+        guarded: the function first looks whether the attribute is there."""
+        keys: set[Key] = set()
+        for module in self.world.modules.values():
+            for name, rows in module.bindings.items():
+                for row in rows:
+                    node = row[1] if row[0] == "expr" else row[2] if row[0] == "ann" else None
+                    if maker(node) and self._is_thread_local(node, module.name):
+                        keys.add(("global", module.name, name))
+        names = frozenset(key[2] for key in keys)
+        uses: dict[tuple[Key, str], list[Use]] = {}
+        for ref in sorted(self.served) if keys else ():
+            body = self.world.function(ref).body
+            if not _mentions(body, names, False):
+                continue
+            looked = _looked_for(body)
+            for node, site, attribute, method in _attributes_used(body, names):
+                key = self.places.of(node, self.frame(ref))
+                if key in keys:
+                    uses.setdefault((key, attribute), []).append(Use(ref, site, method, attribute in looked))
+        for key, attribute in sorted(uses, key=str):
+            yield key, attribute, uses[key, attribute]
+
+    def _is_thread_local(self, node: Node, module: str) -> bool:
+        for value in self.interpreter.evaluate(node[2], self.interpreter.module_frame(module)):
+            if value == ("x", "threading.local"):
+                return True
+            if value[0] == "c" and "threading.local" in self.interpreter.order((value[1], value[2])):
+                return True
+        return False
+
+    def may_shrink(self, place: Key) -> bool:
+        """Whether anything in the project can take something out of a container of this name: by a method, `del`, a
+        new binding, or by handing it to somebody."""
+        name = place[-1]
+        return any(
+            _shrinks(function.body, name, function.name in ("__init__", "__new__"))
+            for module in self.world.modules.values()
+            for function in module.facts.functions
+        )
+
+    def only_used_by(self, lock: Key, functions: set[FunctionRef]) -> bool:
+        """Whether nobody else in the project mentions the name of a lock."""
+        names = frozenset({lock[-1]})
+        for module in self.world.modules.values():
+            for function in module.facts.functions:
+                ref = (module.name, function.index)
+                if ref not in functions and function.name != "__init__" and _mentions(function.body, names, False):
+                    return False
+        return True
+
+    def written(self) -> Iterator[tuple[Key, list[Access]]]:
+        """The places that somebody changes while requests are served, with every access of them."""
+        for key in sorted(self.accesses, key=str):
+            if any(access.kind in WRITES for access in self.accesses[key]):
+                yield key, self.accesses[key]
+
+
+def _many_at_once(variants: list[Variant], contexts: Contexts) -> set[State]:
+    """The states of which several can be under way at once: below a route, a dependency, a task of a request …"""
+    waiting: list[State] = []
+    for _, edge, _, label, context in entry_edges(variants):
+        if label not in _ALONE and context in _SERVED:
+            waiting.append((edge.target, context))
+    many = set(waiting)
+    while waiting:
+        number, context = waiting.pop()
+        for edge, flags in variants[number].edges.items():
+            following = step(context, edge.kind, flags)
+            if following is None or (flags & ONCE and edge.kind in (LOOP, POOL)):
+                continue
+            state = (edge.target, following)
+            if state not in many and state in contexts.arrivals:
+                many.add(state)
+                waiting.append(state)
+    return many
+
+
+def _mentions(node: Any, names: frozenset[str], locks: bool = True) -> bool:
+    """Whether a block holds a name or attribute out of these, or (`locks`) a `with`, which may be of a lock."""
+    waiting: list[Any] = [node]
+    while waiting:
+        current = waiting.pop()
+        if not current:
+            continue
+        tag = current[0]
+        if tag == "n" and isinstance(current[1], str):  # not a keyword argument that is called n
+            if current[1] in names:
+                return True
+            continue
+        if (tag == "a" and len(current) == 4 and current[3] in names) or (locks and tag == "with"):
+            return True
+        waiting.extend(part for part in current if isinstance(part, (list, tuple)))
+    return False
+
+
+def _receivers(block: Block) -> Iterator[str]:
+    """The names and attributes out of which a block takes something."""
+    calls: list[Any] = []
+    collect_calls(block, calls)
+    for call in calls:
+        callee = call[2] if len(call) == 5 else None
+        if callee is not None and callee[0] == "a" and callee[3] in _SHRINKERS:
+            if callee[2] is not None and callee[2][0] in ("n", "a"):
+                yield callee[2][-1]
+
+
+def _methods_called(block: Block, names: frozenset[str]) -> Iterator[tuple[Node, int, str]]:
+    """Every `name.method(…)` in a block (and `async with name`): (the name's node, site, method)."""
+    waiting: list[Any] = [block]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, (list, tuple)) or not node:
+            continue
+        if node[0] == "c" and len(node) == 5 and node[2] is not None and node[2][0] == "a":
+            base = node[2][2]
+            if base is not None and base[0] in ("n", "a") and base[-1] in names:
+                yield base, node[1], node[2][3]
+        elif node[0] == "with" and len(node) >= 4 and isinstance(node[1], list):
+            for item in node[1]:
+                if item[1] is not None and item[1][0] in ("n", "a") and item[1][-1] in names:
+                    yield item[1], item[0], "__aenter__"
+        waiting.extend(reversed([part for part in node if isinstance(part, (list, tuple))]))
+
+
+def _attributes_used(block: Block, names: frozenset[str]) -> Iterator[tuple[Node, int, str, str]]:
+    """Every `name.attribute` in a block: (the name's node, site, attribute, "=" where it is assigned)."""
+    waiting: list[tuple[Any, str]] = [(block, "")]
+    while waiting:
+        node, method = waiting.pop()
+        if not isinstance(node, (list, tuple)) or not node:
+            continue
+        if node[0] == "a" and len(node) == 4 and node[2] is not None and node[2][0] == "n" and node[2][1] in names:
+            yield node[2], node[1], node[3], method
+            continue
+        targets = node[1] if node[0] == "=" else [node[1]] if node[0] in (":", "+=") and len(node) > 3 else []
+        for part in reversed(node):
+            if isinstance(part, (list, tuple)) and part is not targets and not any(part is each for each in targets):
+                waiting.append((part, ""))
+        waiting.extend((target, "=") for target in reversed(targets))
+
+
+def _looked_for(block: Block) -> set[str]:
+    """The attribute names that `hasattr(x, "name")` or `getattr(x, "name", …)` ask for."""
+    calls: list[Any] = []
+    collect_calls(block, calls)
+    return {
+        call[3][1][1]
+        for call in calls
+        if len(call) == 5 and call[2] in (["n", "hasattr"], ["n", "getattr"]) and len(call[3]) > 1
+        if call[3][1] is not None and call[3][1][0] == "k"
+    }
+
+
+def _shrinks(node: Any, name: str, new: bool) -> bool:
+    """Whether a block takes something out of what is called so, binds it anew (in a constructor it is `new`), or hands
+    it on to a call."""
+    waiting: list[Any] = [node]
+    while waiting:
+        current = waiting.pop()
+        if not current:
+            continue
+        tag = current[0]
+        if tag == "c" and len(current) == 5:
+            callee = current[2]
+            if callee is not None and callee[0] == "a" and _is_called(callee[2], name) and callee[3] in _SHRINKERS:
+                return True
+            if callee is not None and not (callee[0] in ("n", "a") and callee[-1] in _LOOKERS):
+                if any(_is_called(part, name) for part in (*current[3], *(value for _, value in current[4]))):
+                    return True
+        elif tag == "del" and any(
+            part is not None and part[0] == "s" and _is_called(part[2], name) for part in current[1]
+        ):
+            return True
+        elif tag == "=" and not new and any(_is_called(part, name) for part in current[1]):
+            return True
+        elif tag == "ret" and _is_called(current[1], name):
+            return True
+        elif tag == "a" and len(current) == 4 and current[3] in _SHRINKERS and _is_called(current[2], name):
+            return True  # `kept.discard`, handed over as a callback
+        waiting.extend(part for part in current if isinstance(part, (list, tuple)))
+    return False
+
+
+def _is_called(node: Node, name: str) -> bool:
+    return isinstance(node, (list, tuple)) and len(node) > 1 and node[0] in ("n", "a") and node[-1] == name
+
+
+def _suspends(block: Block) -> bool:
+    """Whether a body awaits anything, iterates or enters asynchronously."""
+    for statement in block:
+        tag = statement[0]
+        if (tag == "for" and statement[6]) or (tag == "with" and statement[3]):
+            return True
+        if tag in ("def", "class"):
+            continue
+        inner = blocks_of(statement)
+        if any(_awaits(part) for part in statement[1:] if not any(part is block for block in inner)):
+            return True
+        if any(_suspends(block) for block in inner):
+            return True
+    return False
+
+
+def _awaits(node: Node) -> bool:
+    if not isinstance(node, (list, tuple)) or not node:
+        return False
+    if node[0] in ("w", "y", "yf") and isinstance(node[1], int):  # not a keyword argument of that name
+        return True
+    if node[0] == "comp" and len(node) == 5 and any(clause[4] for clause in node[4]):
+        return True
+    return any(_awaits(part) for part in node if isinstance(part, (list, tuple)))
