@@ -45,3 +45,11 @@ def test_paths_are_those_of_the_repository() -> None:
     assert {issue["location"]["path"] for issue in told} == {
         f"services/api/{finding.where.path}" for finding in REPORT.findings
     }
+
+
+def test_chain_and_related_places_are_other_locations() -> None:
+    told = [issue.get("other_locations", []) for issue in issues(REPORT)]
+    for places, finding in zip(told, REPORT.findings, strict=True):
+        wanted = {(step.where.path, step.where.line) for step in (*finding.steps, *finding.related)}
+        assert {(place["path"], place["lines"]["begin"]) for place in places} == wanted
+    assert any(finding.related for finding in REPORT.findings)

@@ -31,6 +31,7 @@ from fastlint.graph.accesses import (
     Basis,
 )
 from fastlint.graph.contexts import Context, State
+from fastlint.graph.origins import assigned_to
 from fastlint.graph.places import Key, is_container, maker
 from fastlint.graph.state import ONCE
 from fastlint.project import Project
@@ -350,6 +351,9 @@ def _is_locked(project: Project, access: Access, state: State) -> bool:
 def _is_made(project: Project, access: Access, across: bool) -> Confidence | None:
     """How sure it is that something with a life of its own is made, as opposed to plain data; None where it is not."""
     value = access.value
+    if value is not None and value[0] == "n":  # made first, assigned when it is ready
+        body = project.graph.world.function(access.through or access.function).body
+        value = next(assigned_to(body, value[1]), value)
     if value is not None and value[0] == "w":
         value = value[2]
     if value is not None and value[0] == "k":  # `started = True` after an await; among threads it is set in one step

@@ -28,7 +28,7 @@ def from_request(sharing: Sharing, ref: FunctionRef, node: Node, fresh: frozense
                 return True
             if not called and name not in names:
                 names.add(name)
-                waiting.extend(_assigned_to(function.body, name))
+                waiting.extend(assigned_to(function.body, name))
     params = [param for param in function.params if param.name in names]
     if not params:
         return False
@@ -97,11 +97,12 @@ def _parts(node: Node) -> Iterator[tuple[str, bool]]:
         yield from _parts(part)
 
 
-def _assigned_to(block: Block, name: str) -> Iterator[Node]:
+def assigned_to(block: Block, name: str) -> Iterator[Node]:
+    """The expressions that a block assigns to a name."""
     for statement in block:
         if statement[0] == "=" and any(target == ["n", name] for target in statement[1]):
             yield statement[2]
         elif statement[0] == ":" and statement[1] == ["n", name]:
             yield statement[3]
         for inner in blocks_of(statement):
-            yield from _assigned_to(inner, name)
+            yield from assigned_to(inner, name)
