@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from fastlint.config import TargetSettings
 from fastlint.deploy.plan import ServerPlan
+from fastlint.deploy.service import Database, Proxy
+from fastlint.deploy.target import Target, target_of
 from fastlint.finding import Confidence, Finding, Location, Severity, Step
 from fastlint.graph.build import Graph
 from fastlint.graph.shapes import Shapes
 from fastlint.graph.world import FunctionRef
+from fastlint.machine import Machine, read_machine
 from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy
 
 
@@ -21,10 +25,18 @@ class Project:
     rules: dict[str, RuleWords]
     locate: Callable[[str, int], Location]  # (module, site) -> place
     plans: tuple[ServerPlan, ...] = ()  # how the application is served, where that is known
+    proxies: tuple[Proxy, ...] = ()
+    databases: tuple[Database, ...] = ()
+    settings: TargetSettings = field(default_factory=TargetSettings)
+    machine: Callable[[], Machine] = read_machine
     shapes: Shapes = field(init=False)
 
     def __post_init__(self) -> None:
         self.shapes = Shapes(self.graph.world)
+
+    def target(self, plan: ServerPlan) -> Target:
+        """What one instance of a service has, and who says so."""
+        return target_of(self.settings, plan.limits, self.machine)
 
     def where(self, function: FunctionRef, site: int) -> Location:
         """The place of a site in the module of a function; the function's own place where there is no site."""

@@ -143,12 +143,14 @@ def test_examples_are_python_except_where_that_is_the_point(path: Path) -> None:
     rule = rule_file(path)
     for example in (*rule.bad, *rule.good):
         for name, source in example.files.items():
+            assert all(len(line) <= 120 for line in source.splitlines())
+            if not name.endswith(".py"):
+                continue
             if "FL001" in codes_marked(Example(title="", files={name: source})):
                 with pytest.raises(SyntaxError):
                     ast.parse(source)
             else:
                 ast.parse(source, filename=f"{rule.code} {name}")
-            assert all(len(line) <= 120 for line in source.splitlines())
 
 
 def test_references_are_links() -> None:

@@ -107,6 +107,8 @@ class ServerPlan:
     container: bool = False  # it runs in a container: the host's cores are not its cores
     orchestrated: bool = False  # something replicates it: Kubernetes, swarm, `replicas`
     development: bool = False  # a `*dev*` file or an override for development
+    published: tuple[Said, ...] = ()  # addresses at which others than this host reach it
+    memory_folders: tuple[str, ...] = ()  # folders of the container that live in memory (tmpfs)
     problems: tuple[Problem, ...] = ()
     hooks: frozenset[str] = frozenset()  # gunicorn server hooks that are defined
     files: tuple[str, ...] = ()  # every file that says something, sorted

@@ -1,0 +1,169 @@
+"""FL618: the connections that all processes together may open, against those that the database allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastlint.checks.deployment.given import (
+    deployed,
+    found,
+    most_replicas,
+    number,
+    replicas,
+    worker_count,
+    worst_of_each_line,
+)
+from fastlint.checks.deployment.made import Made, calls_made, constant
+from fastlint.deploy.plan import ServerPlan
+from fastlint.finding import Confidence, Finding, Severity, Step
+from fastlint.project import Project
+
+_ENGINES = ("sqlalchemy.create_engine", "sqlalchemy.ext.asyncio.create_async_engine", "sqlmodel.create_engine")
+_POOLS = {  # the argument that bounds it, and its default
+    "asyncpg.create_pool": ("max_size", 10),
+    "psycopg_pool.ConnectionPool": ("max_size", 4),
+    "psycopg_pool.AsyncConnectionPool": ("max_size", 4),
+}
+_POSTGRES_DRIVERS = ("asyncpg", "psycopg", "psycopg2", "psycopg_pool")
+_POSTGRES_DEFAULT = 100  # max_connections of PostgreSQL where nobody sets it
+_POOL_SIZE, _MAX_OVERFLOW = 5, 10  # QueuePool of SQLAlchemy 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A pool that one process makes: the call, how many connections it may hold, and the sum as people write it."""
+
+    made: Made
+    most: int
+    arithmetic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """How many connections the database allows, who says so, and whether that is only assumed."""
+
+    count: int
+    by: str
+    step: Step | None
+    assumed: bool = False
+
+
+def pools_of(project: Project) -> list[Pool]:
+    """Every pool of database connections of which the size is certain, in the order of modules."""
+    pools: list[Pool] = []
+    for made in calls_made(project, (*_ENGINES, *_POOLS)):
+        if not made.complete:
+            continue
+        pool = _engine(project, made) if made.dotted in _ENGINES else _plain(project, made, *_POOLS[made.dotted])
+        if pool is not None:
+            pools.append(pool)
+    return pools
+
+
+def _engine(project: Project, made: Made) -> Pool | None:
+    if "poolclass" in made.keywords or "creator" in made.keywords or _is_sqlite(project, made):
+        return None
+    size, overflow = _size(project, made, "pool_size", _POOL_SIZE), _size(project, made, "max_overflow", _MAX_OVERFLOW)
+    if not size or overflow is None or overflow < 0:
+        return None  # 0 and -1 mean: without limit
+    return Pool(made, size + overflow, f"({size} + {overflow})")
+
+
+def _plain(project: Project, made: Made, name: str, default: int) -> Pool | None:
+    size = _size(project, made, name, default)
+    return Pool(made, size, str(size)) if size else None
+
+
+def _size(project: Project, made: Made, name: str, default: int) -> int | None:
+    if name not in made.keywords:
+        return default
+    value = constant(project, made.function[0], made.keywords[name])
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _is_sqlite(project: Project, made: Made) -> bool:
+    url = _url(project, made)
+    return isinstance(url, str) and url.startswith("sqlite")
+
+
+def _url(project: Project, made: Made) -> object:
+    node = made.args[0] if made.args else made.keywords.get("url")
+    return constant(project, made.function[0], node)
+
+
+def connection_budget_exceeded(project: Project) -> Iterator[Finding]:
+    """Replicas x workers x pool above what the database allows."""
+    yield from worst_of_each_line(_exceeding(project))
+
+
+def _exceeding(project: Project) -> Iterator[Finding]:
+    plans = [plan for plan in project.plans if deployed(plan)]
+    if not plans:
+        return
+    pools = pools_of(project)
+    if not pools:
+        return
+    for plan in plans:
+        workers = worker_count(plan)
+        allowed = _allowed(project, plan, pools)
+        if workers is None or allowed is None:
+            continue
+        per_process = sum(pool.most for pool in pools)
+        instances = most_replicas(plan)
+        wanted = per_process * workers * instances
+        if wanted <= allowed.count:
+            continue
+        largest = max(pools, key=lambda pool: pool.most)
+        sizes = " + ".join(pool.arithmetic for pool in pools)
+        sizes = sizes if len(pools) == 1 else f"[{sizes}]"
+        related = [Step(plan.where, f"{workers} workers, {instances} replicas")]
+        if allowed.step is not None:
+            related.append(allowed.step)
+        notes = []
+        if allowed.assumed:
+            notes.append("assumed: 100 connections, PostgreSQL's default; `max-connections` of the target sets it")
+        if instances > replicas(plan):
+            notes.append(f"{instances} replicas are the autoscaler's maximum")
+        yield found(
+            project,
+            "FL618",
+            plan,
+            project.where(largest.made.function, largest.made.site),
+            f"{largest.made.dotted.rpartition('.')[2]}(…)",
+            f"{instances} x {workers} x {sizes} = {wanted} > {allowed.count} ({allowed.by})",
+            severity=Severity.WARNING if allowed.assumed else None,
+            confidence=Confidence.MEDIUM if allowed.assumed else Confidence.HIGH,
+            notes=tuple(notes),
+            related=tuple(related),
+        )
+
+
+def _allowed(project: Project, plan: ServerPlan, pools: list[Pool]) -> Allowed | None:
+    declared = project.settings.max_connections
+    if declared is not None:
+        return Allowed(int(declared.value), declared.by, None)
+    databases = [each for each in project.databases if number(each.max_connections.value) is not None]
+    if len(databases) == 1:
+        said = databases[0].max_connections
+        assumed = said.where is None
+        place = f", {said.where.path}:{said.where.line}" if said.where is not None else ""
+        by = f"max_connections of {databases[0].name}{place}"
+        step = Step(said.where or databases[0].where, f"{databases[0].name}: max_connections = {said.value}")
+        return Allowed(int(number(said.value) or 0), by, step, assumed)
+    if not databases and _speaks_postgres(project, plan, pools):
+        return Allowed(_POSTGRES_DEFAULT, "PostgreSQL's default", None, assumed=True)
+    return None
+
+
+def _speaks_postgres(project: Project, plan: ServerPlan, pools: list[Pool]) -> bool:
+    """Whether the database is certainly a PostgreSQL: by a URL, by the environment, or by its driver."""
+    texts = [_url(project, pool.made) for pool in pools] + [said.value for said in plan.environment.values()]
+    if any(isinstance(text, str) and text.startswith("postgres") for text in texts):
+        return True
+    for module in project.graph.world.modules.values():
+        if module.kind == "app":
+            for level, target, _ in module.facts.imports:
+                if level == 0 and target.partition(".")[0] in _POSTGRES_DRIVERS:
+                    return True
+    return False

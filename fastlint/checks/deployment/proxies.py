@@ -1,0 +1,105 @@
+"""FL613 and FL624: what is believed of the proxy in front, and how long idle connections to it stay open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastlint.checks.deployment.given import (
+    GUNICORN,
+    UVICORN,
+    deployed,
+    found,
+    number,
+    place_of,
+    setting_number,
+    worst_of_each_line,
+    written,
+)
+from fastlint.deploy.plan import ServerPlan
+from fastlint.deploy.service import Proxy
+from fastlint.finding import Confidence, Finding, Step
+from fastlint.project import Project
+
+_LOCAL = ("127.", "localhost", "[::1]", "::1", "unix:", "fd://")
+_KEEP_ALIVE = {**dict.fromkeys(GUNICORN, "keepalive"), **dict.fromkeys(UVICORN, "timeout_keep_alive")}
+_HYPERCORN_KEEP_ALIVE = "keep_alive_timeout"
+
+
+def any_proxy_trusted(project: Project) -> Iterator[Finding]:
+    """`forwarded_allow_ips = "*"` where others than the proxy can reach the server."""
+    yield from worst_of_each_line(_trusting(project))
+
+
+def _trusting(project: Project) -> Iterator[Finding]:
+    for plan in project.plans:
+        allowed = plan.value("forwarded_allow_ips")
+        trusting = allowed == "*" or (isinstance(allowed, tuple) and "*" in allowed)
+        if not trusting or plan.development or plan.value("proxy_headers") is False:
+            continue
+        address = _address(plan)
+        if address is None or address.startswith(_LOCAL):
+            continue
+        detail = f"on {address} every client can choose its own address"
+        published = plan.published[0] if plan.published else None
+        related: tuple[Step, ...] = ()
+        if published is not None and published.where is not None:
+            related = (Step(published.where, f"published: {published.text or published.value}"),)
+        yield found(
+            project,
+            "FL613",
+            plan,
+            place_of(plan, "forwarded_allow_ips"),
+            written(plan, "forwarded_allow_ips"),
+            detail,
+            confidence=Confidence.HIGH if published is not None else Confidence.MEDIUM,
+            related=related,
+        )
+
+
+def _address(plan: ServerPlan) -> str | None:
+    """Where the server listens; None where that is not known."""
+    if plan.server in UVICORN:
+        if isinstance(plan.value("uds"), str):
+            return f"unix:{plan.value('uds')}"
+        host = plan.value("host")
+        return host if isinstance(host, str) else None
+    bind = plan.value("bind")
+    if isinstance(bind, tuple):
+        texts = [each for each in bind if isinstance(each, str)]
+        return next((each for each in texts if not each.startswith(_LOCAL)), texts[0] if texts else None)
+    return bind if isinstance(bind, str) else None
+
+
+def keep_alive_below_proxy(project: Project) -> Iterator[Finding]:
+    """The server closes an idle connection before the proxy does: the proxy then sends a request into the void."""
+    yield from worst_of_each_line(_short_keep_alives(project))
+
+
+def _short_keep_alives(project: Project) -> Iterator[Finding]:
+    for plan in project.plans:
+        name = _KEEP_ALIVE.get(plan.server, _HYPERCORN_KEEP_ALIVE)
+        kept = setting_number(plan, name)
+        if kept is None or not deployed(plan):
+            continue
+        for proxy in project.proxies:
+            idle = number(proxy.idle.value)
+            if idle is None or kept > idle or not _in_front(proxy, plan, project):
+                continue
+            yield found(
+                project,
+                "FL624",
+                plan,
+                place_of(plan, name),
+                written(plan, name),
+                f"{kept:g} s here, {idle:g} s in {proxy.by} ({proxy.where.path}:{proxy.where.line})",
+                f"`{name} = {int(idle) + 5}`",
+                related=(Step(proxy.idle.where or proxy.where, f"{proxy.by} keeps idle connections {idle:g} s"),),
+            )
+
+
+def _in_front(proxy: Proxy, plan: ServerPlan, project: Project) -> bool:
+    """Whether a proxy certainly forwards to this service: it names it, or there is only one to forward to."""
+    if plan.name in proxy.upstreams:
+        return True
+    names = {each.name for each in project.plans}
+    return len(names) == 1 and not any(host in names for host in proxy.upstreams)
