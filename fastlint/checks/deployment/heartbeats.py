@@ -19,6 +19,8 @@ from fastlint.source.facts import Node
 
 _EARLY = 0.75  # the Uvicorn worker's heartbeat: a loop blocked for 75 % of the timeout was killed (server-settings.md)
 _SLEEPS = "FL102"
+_SERVING = frozenset({Context.LOOP})
+_ALL = frozenset({Context.LOOP, Context.STARTUP, Context.IMPORT})
 _WHEN = {Context.LOOP: "while requests are served", Context.STARTUP: "at start-up", Context.IMPORT: "at import"}
 
 
@@ -32,9 +34,9 @@ def workers_killed_while_blocking(project: Project) -> Iterator[Finding]:
         if not deployed(plan):
             continue
         names = {module.name for module in imported_modules(project, plan)}
-        for limit, who, step in _patience(plan):
+        for limit, who, step, contexts in _patience(plan):
             for function, site, seconds, name, state in stalls:
-                if seconds <= limit or (function, site) in done:
+                if seconds <= limit or (function, site) in done or state[1] not in contexts:
                     continue
                 if state[1] is Context.IMPORT and function[0] not in names:
                     continue
@@ -51,8 +53,11 @@ def workers_killed_while_blocking(project: Project) -> Iterator[Finding]:
                 )
 
 
-def _patience(plan: ServerPlan) -> Iterator[tuple[float, str, Step]]:
-    """How long something waits for a sign of life (s), in words, and where that is said."""
+def _patience(plan: ServerPlan) -> Iterator[tuple[float, str, Step, frozenset[Context]]]:
+    """How long something waits for a sign of life (s), in words, where that is said, and what it watches.
+
+    gunicorn's heartbeat watches a worker only from its first beat on: neither import nor lifespan (observed, 27.0.1).
+    """
     timeout = setting_number(plan, "timeout")
     if plan.server in GUNICORN and timeout and worker_kind(plan) in ("uvicorn", "asgi"):
         where = plan.settings["timeout"].said.where or plan.where
@@ -60,11 +65,11 @@ def _patience(plan: ServerPlan) -> Iterator[tuple[float, str, Step]]:
         words = f"`timeout = {timeout:g}`"
         if early:
             words += f", whose heartbeat may be missed after {timeout * _EARLY:g} s"
-        yield timeout * _EARLY if early else timeout, words, Step(where, f"timeout = {timeout:g}")
+        yield timeout * _EARLY if early else timeout, words, Step(where, f"timeout = {timeout:g}"), _SERVING
     for probe in plan.limits.probes:
         seconds = number(probe.value)
         if seconds is not None and probe.where is not None:
-            yield seconds, f"{probe.by} gives up after {seconds:g} s", Step(probe.where, probe.text or probe.by)
+            yield seconds, f"{probe.by} gives up after {seconds:g} s", Step(probe.where, probe.text or probe.by), _ALL
 
 
 def _stalls(project: Project) -> Iterator[tuple[FunctionRef, int, float, str, State]]:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 
 from fastlint.checks.deployment.given import found, worst_of_each_line
-from fastlint.checks.deployment.made import module_names
+from fastlint.checks.deployment.made import calls_made, module_names
 from fastlint.deploy.plan import ServerPlan
 from fastlint.finding import Confidence, Finding
 from fastlint.graph.values import Values
@@ -158,9 +158,6 @@ def _extends_app(project: Project, cls: ClassRef, seen: set[ClassRef]) -> bool:
 
 def _returned(project: Project, values: Values) -> str:
     """The class of what calling one of the values gives."""
-    for value in values:
-        if value[0] == "f":
-            for variant in project.graph.variants:
-                if variant.function == (value[1], value[2]) and (kind := _app_class(project, variant.returns)):
-                    return kind
-    return ""
+    factories = {(value[1], value[2]) for value in values if value[0] == "f"}
+    made = (made.dotted for made in calls_made(project, _APPS) if made.function in factories)
+    return next((dotted.rpartition(".")[2] for dotted in made), "")
