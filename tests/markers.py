@@ -8,6 +8,9 @@ Knows nothing of the engine: whoever runs it hands its findings over.
 
 In parentheses stands what else is promised: a severity; then, each with a value: `confidence`, `route` (words of a
 step of the chain), `note` (words of a note), `names` (words of the message), `via` (a file that the chain passes).
+A Dockerfile, compose file, manifest, shell script, Procfile, unit or TOML file takes the same comments; where a line
+of theirs cannot end in one (CMD, ENTRYPOINT, Procfile), it stands on the line above as `# expect-below:`.
+
 Files that cannot hold a comment are listed in `expected.txt`, as `path FL001`: on whatever line.
 """
 
@@ -23,6 +26,7 @@ from pathlib import Path
 from fastlint.finding import Finding, Severity
 
 LIST = "expected.txt"
+_DEPLOYED = (".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".sh", ".service", ".env")
 
 _COMMENT = re.compile(r"#.*")
 _ATTEMPT = re.compile(r"#\s*expect(?!ed\b)", re.IGNORECASE)
@@ -68,8 +72,9 @@ class Expected:
 def read_folder(folder: Path, codes: Collection[str]) -> list[Expected]:
     """All that is expected in an application, sorted. Raises `MarkerError`."""
     expected = []
-    for path in sorted(folder.rglob("*.py")):
-        expected += read_markers(path.read_bytes(), path.relative_to(folder).as_posix(), codes)
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".py" or (path.is_file() and _speaks_with_hashes(path)):
+            expected += read_markers(path.read_bytes(), path.relative_to(folder).as_posix(), codes)
     if (folder / LIST).is_file():
         expected += _read_list((folder / LIST).read_text(encoding="utf-8"), folder, codes)
     return sorted(expected)
@@ -78,7 +83,7 @@ def read_folder(folder: Path, codes: Collection[str]) -> list[Expected]:
 def read_markers(source: bytes, path: str, codes: Collection[str]) -> list[Expected]:
     """What the comments of one file expect. `codes` are the rules that exist. Raises `MarkerError`."""
     expected = []
-    for line, comment in _comments(source):
+    for line, comment in _comments(source, path):
         attempts = _ATTEMPT.findall(comment)
         if not attempts:
             continue
@@ -133,9 +138,20 @@ def _one(spec: str, where: str, path: str, line: int, codes: Collection[str]) ->
     return Expected(path, line, match["code"], severity, tuple(promises))
 
 
-def _comments(source: bytes) -> list[tuple[int, str]]:
+def _speaks_with_hashes(path: Path) -> bool:
+    """Whether a file is one of those that say how a service is deployed: in all of them a hash begins a comment."""
+    return (
+        path.suffix in _DEPLOYED
+        or path.name.startswith((".env", "Procfile", "Makefile", "justfile"))
+        or bool(re.search(r"docker-?file", path.name, re.IGNORECASE))
+    )
+
+
+def _comments(source: bytes, path: str) -> list[tuple[int, str]]:
     """Every comment with its line. Of a file that is not Python: whatever stands behind a hash sign."""
     try:
+        if not path.endswith(".py"):
+            raise ValueError(path)
         tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
         return [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
     except (tokenize.TokenError, SyntaxError, ValueError, LookupError):

@@ -114,3 +114,33 @@ def test_each_difference_is_one_line(expected: list[Expected], found: list[Findi
     lines = differences(expected, found)
     assert len(lines) == len(said)
     assert all(line.startswith(start) for line, start in zip(lines, said, strict=True)), lines
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("compose.yaml", "services:\n  web:\n    cpus: 2  # expect: FL102\n", 3),
+        ("deploy/web.yml", "# expect-below: FL102\nkind: Pod\n", 2),
+        ("Dockerfile", 'FROM x\n# expect-below: FL102\nCMD ["uvicorn", "app:app"]\n', 3),
+        ("api.Dockerfile", "# expect-below: FL102\nCMD uvicorn app:app\n", 2),
+        ("Procfile", "# expect-below: FL102\nweb: uvicorn app:app\n", 2),
+        ("start.sh", "uvicorn app:app  # expect: FL102\n", 1),
+        ("web.service", "[Service]\n# expect-below: FL102\nExecStart=uvicorn app:app\n", 3),
+        ("supervisord.ini", "[program:web]\n# expect-below: FL102\ncommand=uvicorn app:app\n", 3),
+        ("hypercorn.toml", "workers = 2  # expect: FL102\n", 1),
+        (".env", "WEB_CONCURRENCY=  # expect: FL102\n", 1),
+    ],
+)
+def test_markers_stand_in_the_files_of_a_deployment_too(tmp_path: Path, name: str, text: str, line: int) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    assert read_folder(tmp_path, CODES) == [Expected(name, line, "FL102")]
+
+
+def test_a_marker_that_cannot_be_read_is_refused_there_as_well(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("cpus: 2 # expects FL102\n")
+    with pytest.raises(MarkerError):
+        read_folder(tmp_path, CODES)
+    (tmp_path / "compose.yaml").unlink()
+    (tmp_path / "README.md").write_text("# expect: FL102\n")
+    assert read_folder(tmp_path, CODES) == []

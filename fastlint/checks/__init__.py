@@ -12,6 +12,7 @@ from fastlint.checks.clients import (
     pools_smaller_than_concurrency,
     sync_clients,
 )
+from fastlint.checks.deployment import DEPLOYMENT
 from fastlint.checks.executors import (
     cpu_bound_in_threads,
     executors_never_shut_down,
@@ -84,6 +85,7 @@ CHECKS: dict[str, Callable[[Project], Iterator[Finding]]] = {
     "FL505": dependencies_that_outlive,
     "FL506": contexts_lost,
     "FL507": middleware_hazards,
+    **DEPLOYMENT,
 }
 """Rule code -> the function that finds it. FL001-FL003 speak of the run itself; the engine makes them."""
 
