@@ -66,6 +66,11 @@ def test_thirty_threads_are_many_for_two_cores_only() -> None:
     assert [text.partition(": ")[2] for text in found] == ["30 > 5 x 2 cores", "3 > 1 x 2 cores"]
 
 
+def test_half_a_core_still_serves_two_threads() -> None:
+    found = messages(list(oversized_executors(project(plan(0.5, 1)))))
+    assert [text.partition(": ")[2] for text in found] == ["30 > 5 x 0.5 cores", "3 > 1 x 0.5 cores"]
+
+
 def test_workers_multiply_processes() -> None:
     found = list(processes_multiply(project(plan(4, 2))))
     assert [finding.message.partition("worker: ")[2] for finding in found] == [

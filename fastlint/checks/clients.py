@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from fastlint.checks.blocking import shown
 from fastlint.checks.executors import tokens_of
-from fastlint.checks.served import by_place, confidence, per_request, played, running, serves_request, steps_to
-from fastlint.finding import Confidence, Finding, Step
+from fastlint.checks.served import Played, by_place, confidence, per_request, played, running, serves_request, steps_to
+from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State
-from fastlint.graph.shapes import last_name, target_of
+from fastlint.graph.shapes import last_name, names_in, target_of
 from fastlint.graph.state import MAYBE
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
@@ -17,6 +17,10 @@ from fastlint.source.facts import Node
 
 _SERVED = (Context.LOOP, Context.POOL, Context.STARTUP)
 _POOL_SIZE, _MAX_OVERFLOW = 5, 10  # SQLAlchemy: create_engine, defaults of QueuePool
+_CREDENTIALS = frozenset({"api_key", "token", "auth", "credential", "credentials", "aws_access_key_id", "cookies"})
+_SETTINGS = frozenset({"getenv", "environ", "config", "conf", "env"})
+_FAR = 4
+_LENT = "made with credentials that come with the call: one client for each of them can be kept"
 _SQLALCHEMY = frozenset({"sqlalchemy", "sqlmodel"})
 _CLIENT_RULES = frozenset({"FL101", "FL107"})
 
@@ -98,15 +102,45 @@ def clients_per_request(project: Project) -> Iterator[Finding]:
             continue
         call = next(each for each in calls if each.variant.number == state[0])
         name = f"{call.record.name}(…)"
+        lent = _takes_credentials(project, call)
         yield project.found(
             "FL401",
             project.where(call.function, call.record.site),
             {"call": name},
+            severity=Severity.INFO if lent else None,
+            notes=(_LENT,) if lent else (),
             confidence=confidence(project, state, call.flags),
             steps=steps_to(project, state, call.record.site, name),
             symbol=project.graph.name(call.variant),
             subject=name,
         )
+
+
+def _takes_credentials(project: Project, call: Played) -> bool:
+    """Whether the client is made with a key that its function is given, or looks up: one for all would not do."""
+    shape = project.shapes.call(call.function, call.record.site)
+    if shape is None or call.function[1] < 0:
+        return False
+    given = [value for name, value in shape[0][4] if name in _CREDENTIALS and value is not None]
+    return any(not _is_configured(project, call.function, value, 0) for value in given)
+
+
+def _is_configured(project: Project, function: FunctionRef, node: Node, depth: int) -> bool:
+    """Whether a value is a constant, or comes from the environment, the settings, the module or the object itself."""
+    names = list(names_in(node))
+    if not names or depth > _FAR or any(name in _SETTINGS or name.isupper() for name in names):
+        return True
+    if any("setting" in name.lower() for name in names):
+        return True
+    facts = project.graph.world.function(function)
+    if any(param.name in names and param.name not in ("self", "cls") for param in facts.params):
+        return False
+    assigned = project.shapes.assigned(function, names[0])
+    if assigned:
+        return all(_is_configured(project, function, value, depth + 1) for value in assigned)
+    if facts.parent >= 0:
+        return _is_configured(project, (function[0], facts.parent), node, depth + 1)
+    return True
 
 
 def clients_never_closed(project: Project) -> Iterator[Finding]:

@@ -92,7 +92,7 @@ def _too_large(project: Project, role: str, size: Any, function: FunctionRef, si
     factor = _THREADS_A_CORE if role == "threads" else 1
     if isinstance(size, int) and not isinstance(size, bool):
         cores = cores_of(project)
-        most = factor * int(cores if cores is not None else _MANY_CORES)
+        most = max(int(factor * (cores if cores is not None else _MANY_CORES)), 1)
         if role == "processes" and cores is None:
             most = 2 * _MANY_CORES
         if size <= most:

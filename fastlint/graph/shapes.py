@@ -32,6 +32,16 @@ class Shapes:
                 known.setdefault(node[1], (node, around))
         return known.get(site)
 
+    def assigned(self, ref: FunctionRef, name: str) -> list[Node]:
+        """The values that a function assigns to a name of its own, in order."""
+        out: list[Node] = []
+        for statement in statements(self.body(ref)):
+            if statement[0] == "=" and ["n", name] in statement[1]:
+                out.append(statement[2])
+            elif statement[0] == ":" and statement[1] == ["n", name] and statement[3] is not None:
+                out.append(statement[3])
+        return out
+
     def receivers(self, *methods: str) -> set[str]:
         """The last names of everything on which one of these methods is called, or that such a method is given,
         anywhere in the project: also in functions that nothing seems to call."""
@@ -45,6 +55,20 @@ class Shapes:
 
     def _class_bodies(self, ref: FunctionRef) -> list[Block]:
         return [cls.body for cls in self._world.modules[ref[0]].facts.classes]
+
+
+def statements(block: Block) -> Iterator[Any]:
+    """Every statement of a block and of the blocks in it, nested functions and classes left out."""
+    for statement in block:
+        yield statement
+        for part in statement[1:]:
+            if not isinstance(part, list) or not part or not isinstance(part[0], list) or not part[0]:
+                continue
+            if isinstance(part[0][0], str) and isinstance(part[0][-1], int):
+                yield from statements(part)
+            elif statement[0] in ("try", "match"):
+                for branch in part:
+                    yield from statements(branch[-1] or [])
 
 
 def calls(block: Block, around: Ancestors, classes: list[Block]) -> Iterator[tuple[Node, Ancestors]]:
