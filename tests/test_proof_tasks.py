@@ -79,7 +79,7 @@ async def confirmed(case: Any, route: Any) -> list[int]:
 @drives("dropped")
 def test_a_dropped_task_is_collected_before_it_is_done(case: Any) -> None:
     asyncio.run(confirmed(case, case.bad))
-    assert case.done == []
+    assert list(case.done) == []
 
 
 @drives("dropped")
@@ -95,7 +95,7 @@ def test_a_pool_that_waits_on_itself_stands_still(case: Any) -> None:
     future: Future[int] = asyncio.run(case.bad("four"))
     with pytest.raises(TimedOut):
         future.result(timeout=SOON)
-    assert case.measured == []
+    assert list(case.measured) == []
     case.pool.shutdown(wait=False, cancel_futures=True)  # ends the wait, so that the thread can end
     with pytest.raises(CancelledError):
         future.result(timeout=LATE)
@@ -117,7 +117,7 @@ def test_two_pools_come_to_an_end(case: Any) -> None:
 def test_a_coroutine_that_nobody_awaits_does_nothing(case: Any) -> None:
     asyncio.run(case.bad(1))
     gc.collect()
-    assert case.saved == []
+    assert list(case.saved) == []
     assert asyncio.run(case.open_to_all(-1)) is True  # a coroutine is always true
     gc.collect()
 
@@ -125,7 +125,7 @@ def test_a_coroutine_that_nobody_awaits_does_nothing(case: Any) -> None:
 @drives("unawaited")
 def test_an_awaited_coroutine_does_its_work(case: Any) -> None:
     asyncio.run(case.good(1))
-    assert case.saved == [1]
+    assert list(case.saved) == [1]
     assert asyncio.run(case.guarded(-1)) is False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +18,7 @@ from fastlint.checks.served import (
     serves_request,
     steps_to,
 )
-from fastlint.finding import Finding, Severity, Step
+from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.shapes import last_name, names_in, target_of
 from fastlint.graph.state import CALL, POOL, PROCESS, Event, Variant
@@ -72,7 +73,7 @@ def executors_per_request(project: Project) -> Iterator[Finding]:
     for calls in by_place(played(project, *_POOLS)).values():
         state = per_request(project, calls)
         if state is not None:
-            yield _pool_finding(project, "FL202", calls, state, "")
+            yield _less_if_unsure(_pool_finding(project, "FL202", calls, state, ""))
 
 
 def oversized_executors(project: Project) -> Iterator[Finding]:
@@ -194,7 +195,7 @@ def threads_per_request(project: Project) -> Iterator[Finding]:
         if shape is not None and (_is_kept(shape[0]) or _asks_whether_alive(project.shapes.body(function))):
             continue
         kind = "multiprocessing.Process" if "Process" in calls[0].record.name else "threading.Thread"
-        yield _found(project, "FL209", calls, state, f"{kind}.start" if "Timer" not in kind else kind, "")
+        yield _less_if_unsure(_found(project, "FL209", calls, state, f"{kind}.start", ""))
 
 
 def _is_kept(call: Node) -> bool:
@@ -380,6 +381,13 @@ def tokens_of(project: Project) -> int:
     sizes = [dict(call.record.given).get("size") for call in played(project, "thread tokens")]
     known = [size for size in sizes if isinstance(size, int) and not isinstance(size, bool)]
     return known[0] if len(known) == 1 else _TOKENS
+
+
+def _less_if_unsure(finding: Finding) -> Finding:
+    """One level less bad where only one of several possible ways leads there."""
+    if finding.confidence is Confidence.HIGH:
+        return finding
+    return replace(finding, severity=finding.severity.lowered())
 
 
 def _pool_finding(

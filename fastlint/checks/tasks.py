@@ -172,7 +172,7 @@ def unbounded_fan_out(project: Project) -> Iterator[Finding]:
         fan = _fan_out(project, function, calls[0].record.role, *shape)
         if fan is None or _is_bounded(project, function, fan):
             continue
-        if calls[0].record.role == "gather" and _makes_task(fan[0]):  # the tasks themselves are what is found
+        if calls[0].record.role == "gather" and not _starts_work(fan[0]):
             continue
         element, source, _ = fan
         if any(_runs_limited(project, call.variant, element) for call in calls):
@@ -190,8 +190,13 @@ def unbounded_fan_out(project: Project) -> Iterator[Finding]:
         )
 
 
-def _makes_task(element: Node) -> bool:
-    return last_name(element) in ("create_task", "ensure_future", "start_soon")
+def _starts_work(element: Node) -> bool:
+    """Whether what is gathered is made right there: no task that runs already, and no wait for the end of others."""
+    return bool(
+        element is not None
+        and element[0] == "c"
+        and last_name(element) not in ("create_task", "ensure_future", "start_soon", "join", "wait", "cancel", "aclose")
+    )
 
 
 def _in_background(project: Project, calls: list[Played]) -> State | None:
