@@ -86,7 +86,9 @@ def wrong_locks(project: Project) -> Iterator[Finding]:
     sharing = project.graph.sharing
     for ref in sorted(sharing.served):
         served = sharing.served[ref]
-        if served.pool is None or project.graph.world.function(ref).is_async:
+        if served.pool is None or not sharing.calls_by_name(ref, _NAMES):
+            continue
+        if project.graph.world.function(ref).is_async:
             continue
         calls: list[Any] = []
         collect_calls(project.graph.world.function(ref).body, calls)

@@ -117,7 +117,7 @@ def _gathered(project: Project) -> Iterator[Finding]:
     sharing = project.graph.sharing
     for ref in sorted(sharing.served):
         served = sharing.served[ref]
-        if served.loop is None or not project.graph.world.function(ref).is_async:
+        if served.loop is None or not sharing.calls_by_name(ref, ("gather",)):
             continue
         calls: list[Any] = []
         collect_calls(project.graph.world.function(ref).body, calls)

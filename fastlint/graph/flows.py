@@ -88,7 +88,7 @@ class Walk:
         self.controls: tuple[Basis, ...] = ()
         self.locks: frozenset[Hold] = frozenset()
         self.live: list[list[Bases]] = []
-        self.statement = -1
+        self.statement = function.site
         self.stretch = 0
         self.called = 0
         self.returned: set[Basis] = set()
@@ -485,7 +485,8 @@ class Walk:
         """Run statements in order; what an early exit rests on, the rest rests on too."""
         controls = len(self.controls)
         for statement in statements:
-            self.statement = statement[-1]
+            if type(statement[-1]) is int:  # the body of a lambda has no site
+                self.statement = statement[-1]
             handler = _STATEMENTS.get(statement[0])
             if handler is not None:
                 handler(self, statement)

@@ -71,7 +71,9 @@ class Places:
         if self.is_local(name, frame):
             return None
         home = self.interpreter.home_of_global(name, frame)
-        return ("global", home[1], home[2]) if home is not None else None
+        if home is None or self.world.modules[home[1]].bindings[home[2]][0][0] in ("imp", "def", "class"):
+            return None
+        return "global", home[1], home[2]
 
     def is_local(self, name: str, frame: Frame) -> bool:
         """Whether a name belongs to the frame's function, or to one around it."""

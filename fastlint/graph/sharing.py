@@ -5,7 +5,7 @@ Joins the flows of functions with the contexts of the graph. Judges nothing: whe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -93,6 +93,7 @@ class Sharing:
         self._flows: dict[FunctionRef, Flow | None] = {}
         self._suspending: dict[FunctionRef, bool] = {}
         self._calls: dict[FunctionRef, dict[tuple[FunctionRef, int], None]] | None = None
+        self._shrunk: set[str] | None = None
         self._above: dict[State, frozenset[Any] | None] = {}
         self._many = _many_at_once(interpreter.variants, contexts)
         self._names = self._written_names()
@@ -279,6 +280,11 @@ class Sharing:
                     self._calls.setdefault(target, {})[variant.function, edge.site] = None
         return list(self._calls.get(ref, ()))
 
+    def calls_by_name(self, ref: FunctionRef, names: Iterable[str]) -> bool:
+        """Whether a function calls anything of one of these last names."""
+        mentions = self.world.modules[ref[0]].facts.mentions
+        return any(ref[1] in mentions.get(name, ()) for name in names)
+
     def objects(self, kinds: Collection[str]) -> Iterator[tuple[Key, str, list[Use]]]:
         """The shared places that hold an object of one of these types, each with its uses in served code."""
         holding: dict[Key, str] = {}
@@ -340,12 +346,12 @@ class Sharing:
     def may_shrink(self, place: Key) -> bool:
         """Whether anything in the project can take something out of a container of this name: by a method, `del`, a
         new binding, or by handing it to somebody."""
-        name = place[-1]
-        return any(
-            _shrinks(function.body, name, function.name in ("__init__", "__new__"))
-            for module in self.world.modules.values()
-            for function in module.facts.functions
-        )
+        if self._shrunk is None:
+            self._shrunk = set()
+            for module in self.world.modules.values():
+                for function in module.facts.functions:
+                    _shrinks(function.body, function.name in ("__init__", "__new__"), self._shrunk)
+        return place[-1] in self._shrunk
 
     def only_used_by(self, lock: Key, functions: set[FunctionRef]) -> bool:
         """Whether nobody else in the project mentions the name of a lock."""
@@ -396,9 +402,22 @@ def _mentions(node: Any, names: frozenset[str], locks: bool = True) -> bool:
             if current[1] in names:
                 return True
             continue
-        if (tag == "a" and len(current) == 4 and current[3] in names) or (locks and tag == "with"):
+        if (tag == "a" and len(current) == 4 and current[3] in names) or (
+            locks and tag == "with" and _may_lock(current)
+        ):
             return True
         waiting.extend(part for part in current if isinstance(part, (list, tuple)))
+    return False
+
+
+def _may_lock(statement: Any) -> bool:
+    """Whether a `with` may be of a lock: `with lock:`, `with self.guard():`, but not `with open(path) as file:`."""
+    if len(statement) < 4 or not isinstance(statement[1], list):
+        return False
+    for item in statement[1]:
+        expression = item[1] if isinstance(item, list) and len(item) == 3 else None
+        if expression is not None and (expression[0] in ("n", "a", "s") or expression[3:] == [[], []]):
+            return True
     return False
 
 
@@ -460,9 +479,9 @@ def _looked_for(block: Block) -> set[str]:
     }
 
 
-def _shrinks(node: Any, name: str, new: bool) -> bool:
-    """Whether a block takes something out of what is called so, binds it anew (in a constructor it is `new`), or hands
-    it on to a call."""
+def _shrinks(node: Any, new: bool, out: set[str]) -> None:
+    """Collects the names out of which a block takes something, that it binds anew (in a constructor they are `new`),
+    returns, or hands on to a call."""
     waiting: list[Any] = [node]
     while waiting:
         current = waiting.pop()
@@ -471,27 +490,24 @@ def _shrinks(node: Any, name: str, new: bool) -> bool:
         tag = current[0]
         if tag == "c" and len(current) == 5:
             callee = current[2]
-            if callee is not None and callee[0] == "a" and _is_called(callee[2], name) and callee[3] in _SHRINKERS:
-                return True
             if callee is not None and not (callee[0] in ("n", "a") and callee[-1] in _LOOKERS):
-                if any(_is_called(part, name) for part in (*current[3], *(value for _, value in current[4]))):
-                    return True
-        elif tag == "del" and any(
-            part is not None and part[0] == "s" and _is_called(part[2], name) for part in current[1]
-        ):
-            return True
-        elif tag == "=" and not new and any(_is_called(part, name) for part in current[1]):
-            return True
-        elif tag == "ret" and _is_called(current[1], name):
-            return True
-        elif tag == "a" and len(current) == 4 and current[3] in _SHRINKERS and _is_called(current[2], name):
-            return True  # `kept.discard`, handed over as a callback
+                _note_names((*current[3], *(value for _, value in current[4])), out)
+        elif tag == "a" and len(current) == 4:
+            if current[3] in _SHRINKERS:  # called, or handed over as a callback
+                _note_names((current[2],), out)
+        elif tag == "del":
+            _note_names([part[2] for part in current[1] if part and part[0] == "s"], out)
+        elif tag == "=" and not new:
+            _note_names(current[1], out)
+        elif tag == "ret":
+            _note_names((current[1],), out)
         waiting.extend(part for part in current if isinstance(part, (list, tuple)))
-    return False
 
 
-def _is_called(node: Node, name: str) -> bool:
-    return isinstance(node, (list, tuple)) and len(node) > 1 and node[0] in ("n", "a") and node[-1] == name
+def _note_names(nodes: Iterable[Node], out: set[str]) -> None:
+    for node in nodes:
+        if isinstance(node, (list, tuple)) and len(node) > 1 and node[0] in ("n", "a") and isinstance(node[-1], str):
+            out.add(node[-1])
 
 
 def _suspends(block: Block) -> bool:
