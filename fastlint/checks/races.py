@@ -48,6 +48,12 @@ _WHOLE = "one step under the GIL, so probably nothing is lost; a free-threaded b
 _MAKERS = re.compile(r"_*(create|make|build|connect|open|init|new|start|load|setup|set_up|from_)", re.IGNORECASE)
 
 
+_RESOURCES = re.compile(
+    "client|session|pool|engine|connect|lock|semaphore|transport|executor|driver|model|channel|socket|process|thread",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Race:
     """A write and the earlier read that it rests on."""
@@ -83,6 +89,8 @@ def _between_threads(access: Access) -> _Race | None:
 def _harm(access: Access, basis: Basis) -> str:
     """What goes wrong if somebody changes the state between the read and the write; nothing where it is harmless."""
     kind, how = access.kind, basis.how
+    if how == VALUE and any(other.how == ABSENT for other in access.bases):
+        return ""  # there was nothing that could get lost
     if how == VALUE:
         return _LOST if kind in (REBIND, PUT, UPDATE) else ""
     if how == PRESENT:
@@ -358,6 +366,9 @@ def _is_made(project: Project, access: Access, across: bool) -> Confidence | Non
         value = value[2]
     if value is not None and value[0] == "k":  # `started = True` after an await; among threads it is set in one step
         return Confidence.MEDIUM if value[1] is True and across else None
-    if maker(value)[:1].isupper() and not is_container(value):
+    made = maker(value)
+    if is_container(value) or (access.kind == PUT and not _RESOURCES.search(made)):
+        return None  # by key, only what is kept open counts: what is merely known may be worked out twice
+    if made[:1].isupper():
         return Confidence.HIGH if access.through is None else Confidence.MEDIUM
-    return Confidence.MEDIUM if _MAKERS.match(maker(value)) else None
+    return Confidence.MEDIUM if access.through is None and _MAKERS.match(made) else None

@@ -24,6 +24,7 @@ _SERVED = (Context.LOOP, Context.POOL)
 _NEW = frozenset({"__new__", "__init__", "__init_subclass__"})
 _APPLICATIONS = frozenset({"fastapi.FastAPI", "starlette.applications.Starlette"})
 _PLAIN_BASES = frozenset({"object", "ABC", "Generic", "Protocol", "local", "Enum"})
+_FIELD_DECORATORS = ("dataclass", "define", "attrs", "mutable", "frozen", "s")
 _REQUESTS = frozenset({"request", "req", "websocket", "ws", "connection", "scope", "info", "context", "ctx"})
 
 
@@ -128,14 +129,15 @@ class Places:
     def _is_class_level(self, ref: ClassRef, name: str) -> bool:
         """A class body's `name = {}`; the declared fields of models and dataclasses are each instance's own."""
         bindings = self.world.class_bindings(ref).get(name, ())
-        return any(binding[0] in ("expr", "ann") for binding in bindings) and not self._has_fields(ref)
+        made = any(row[0] == "expr" or (row[0] == "ann" and row[2] is not None) for row in bindings)
+        return made and not self._has_fields(ref)
 
     def _has_fields(self, ref: ClassRef) -> bool:
         order = self.interpreter.order(ref)
         if any(isinstance(above, str) and above.rpartition(".")[2] not in _PLAIN_BASES for above in order):
             return True
-        decorators = self.world.class_(ref).decorators
-        return any(node is not None and "dataclass" in str(node[-1]) for node in decorators)
+        named = [node[2] if node and node[0] == "c" else node for node in self.world.class_(ref).decorators]
+        return any(node is not None and node[-1] in _FIELD_DECORATORS for node in named if node)
 
     def owner(self, ref: ClassRef, name: str) -> ClassRef:
         """The class that first gives instances this attribute: subclasses share its key."""
