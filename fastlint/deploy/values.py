@@ -6,7 +6,9 @@ is resolved against `Surroundings`; what cannot be known then is `Unknown`, neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
@@ -63,3 +65,207 @@ class Surroundings:
     cores: Mapping[Counter, float | None] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     complete: bool = False
+
+
+def resolve(value: Value, surroundings: Surroundings) -> Value:
+    """The value in these surroundings: a literal where everything that it needs is known, else what is left of it.
+
+    A variable that is not in the environment has its default.
+    """
+    if isinstance(value, tuple):
+        return tuple(resolve(part, surroundings) for part in value)
+    if isinstance(value, Cores):
+        count = surroundings.cores.get(value.counter)
+        return value if count is None else int(count)
+    if isinstance(value, Env):
+        if value.name in surroundings.environment:
+            found: Value = surroundings.environment[value.name]
+            return found
+        return Unknown(f"${value.name} has to be set") if value.required else resolve(value.default, surroundings)
+    if isinstance(value, Apply):
+        return apply(value.operation, tuple(resolve(part, surroundings) for part in value.operands))
+    return value
+
+
+class Raises(Exception):
+    """An operation that fails in Python, too; `kind` is the name of its exception."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+def apply(operation: str, operands: tuple[Value, ...]) -> Value:
+    """An operation done where all operands are literals, kept where they are not; unknown where one of them is, or
+    where Python itself would fail."""
+    try:
+        return compute(operation, operands)
+    except Raises as error:
+        return Unknown(f"{operation} fails with {error.kind}")
+
+
+def compute(operation: str, operands: tuple[Value, ...]) -> Value:
+    """Like `apply`, but raises `Raises` where Python itself would fail."""
+    if operation == "if":
+        return _chosen(operands)
+    if operation in ("or", "and"):
+        return _first(operation, operands)
+    unknown = next((operand for operand in operands if isinstance(operand, Unknown)), None)
+    if unknown is not None:
+        return unknown
+    if any(not is_literal(operand) for operand in operands):
+        return Apply(operation, operands)
+    function = _OPERATIONS.get(operation)
+    if function is None:
+        return Unknown(f"{operation}() is not followed")
+    if operation in ("mul", "pow", "lshift") and _too_large(operands):
+        return Unknown("too large to compute")
+    try:
+        result: Value = function(*operands)
+    except Exception as error:  # whatever Python says of it
+        raise Raises(type(error).__name__) from error
+    return result
+
+
+def is_literal(value: Value) -> bool:
+    """Whether nothing is left to be found out of a value."""
+    if isinstance(value, tuple):
+        return all(is_literal(part) for part in value)
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _chosen(operands: tuple[Value, ...]) -> Value:
+    test, then, otherwise = operands
+    if is_literal(test):
+        return then if test else otherwise
+    if then == otherwise:
+        return then
+    return test if isinstance(test, Unknown) else Apply("if", operands)
+
+
+def _first(operation: str, operands: tuple[Value, ...]) -> Value:
+    """`or` and `and`: the operand that decides, as far as that is known."""
+    wanted = operation == "or"
+    left: list[Value] = []
+    for operand in operands:
+        if not is_literal(operand):
+            left.append(operand)
+        elif bool(operand) == wanted:
+            left.append(operand)
+            break
+        elif operand is operands[-1]:
+            left.append(operand)
+    if len(left) == 1:
+        return left[0]
+    unknown = next((operand for operand in left if isinstance(operand, Unknown)), None)
+    return unknown if unknown is not None else Apply(operation, tuple(left))
+
+
+def _too_large(operands: tuple[Value, ...]) -> bool:
+    """Whether a product or power could fill the memory (`"x" * 10**9`)."""
+    numbers = [abs(operand) for operand in operands if isinstance(operand, (int, float))]
+    return bool(numbers) and max(numbers) > 10_000 and (len(numbers) < len(operands) or min(numbers) > 64)
+
+
+def _integer(value: Any = 0, base: Any = None) -> int:
+    return int(value) if base is None else int(value, base)
+
+
+_OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    **{
+        name: getattr(operator, name)
+        for name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "pow", "neg", "pos", "lt", "le", "gt", "ge")
+    },
+    **{name: getattr(operator, name) for name in ("eq", "ne", "and_", "or_", "xor", "lshift", "rshift", "invert")},
+    "not": operator.not_,
+    "is": lambda left, right: left is right or (left == right and type(left) is type(right)),
+    "is not": lambda left, right: not (left is right or (left == right and type(left) is type(right))),
+    "in": lambda left, right: left in right,
+    "not in": lambda left, right: left not in right,
+    "getitem": lambda left, right: left[right],
+    "int": _integer,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "abs": abs,
+    "round": round,
+    "len": len,
+    "max": max,
+    "min": min,
+    "sum": sum,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "format": lambda *parts: "".join(str(part) for part in parts),
+    "lower": lambda text: text.lower(),
+    "upper": lambda text: text.upper(),
+    "strip": lambda text, *chars: text.strip(*chars),
+    "rstrip": lambda text, *chars: text.rstrip(*chars),
+    "lstrip": lambda text, *chars: text.lstrip(*chars),
+    "title": lambda text: text.title(),
+    "isdigit": lambda text: text.isdigit(),
+    "startswith": lambda text, prefix: text.startswith(prefix),
+    "endswith": lambda text, suffix: text.endswith(suffix),
+    "replace": lambda text, old, new: text.replace(old, new),
+    "removeprefix": lambda text, prefix: text.removeprefix(prefix),
+    "removesuffix": lambda text, suffix: text.removesuffix(suffix),
+    "join": lambda text, parts: text.join(parts),
+    "split": lambda text, *args: tuple(text.split(*args)),
+}
+
+_SIGNS = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "floordiv": "//",
+    "truediv": "/",
+    "mod": "%",
+    "pow": "**",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "eq": "==",
+    "ne": "!=",
+    "or": "or",
+    "and": "and",
+}
+_COUNTED = {Counter.HOST: "cores", Counter.AFFINITY: "usable cores", Counter.LIMIT: "limited cores"}
+
+
+def render(value: Value) -> str:
+    """A value as people read it: `cores * 2 + 1`, `$WEB_CONCURRENCY or 4`, `unknown: …`."""
+    if isinstance(value, Unknown):
+        return f"unknown: {value.why}"
+    if isinstance(value, Cores):
+        return _COUNTED[value.counter]
+    if isinstance(value, Env):
+        return f"${value.name}" if value.default is None else f"${value.name} or {_inner(value.default)}"
+    if isinstance(value, Apply):
+        return _rendered(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(render(part) for part in value)}]"
+    return repr(value)
+
+
+def _rendered(value: Apply) -> str:
+    if value.operation == "if":
+        test, then, otherwise = value.operands
+        return f"{_inner(then)} if {_inner(test)} else {_inner(otherwise)}"
+    sign = _SIGNS.get(value.operation)
+    if sign is not None and len(value.operands) >= 2:
+        weak = value.operation in ("add", "sub", "or", "and")
+        parts = [_inner(part) if not weak else _loose(part) for part in value.operands]
+        return f" {sign} ".join(parts)
+    return f"{value.operation}({', '.join(render(part) for part in value.operands)})"
+
+
+def _loose(value: Value) -> str:
+    """An operand of a weak operator: products need no parentheses there."""
+    if isinstance(value, Apply) and value.operation in ("mul", "floordiv", "truediv", "add"):
+        return render(value)
+    return _inner(value)
+
+
+def _inner(value: Value) -> str:
+    text = render(value)
+    return f"({text})" if isinstance(value, Apply) and (" " in text and not text.endswith(")")) else text

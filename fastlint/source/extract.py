@@ -165,18 +165,19 @@ def _concatenated(node: cst.ConcatenatedString, walk: _Walk) -> Node:
             parts.append(right)
             break
         node = right
-    text = ""
-    inner: list[Node] = []
+    pieces: list[Node] = []
     for part in parts:
         record = _expression(part, walk)
         if record is None:
             continue
         if record[0] == "f":
-            inner.extend(record[1])
-            text = ""
-        elif not inner:
-            text += record[1]
-    return ["f", inner] if inner or len(text) > _LONGEST_STRING else ["k", text]
+            pieces.extend(record[1] or [None])
+        else:
+            pieces.append(record)
+    if any(piece is None or piece[0] != "k" for piece in pieces):
+        return ["f", pieces]
+    text = "".join(piece[1] for piece in pieces)
+    return ["f", []] if len(text) > _LONGEST_STRING else ["k", text]
 
 
 def _formatted(node: Any, walk: _Walk) -> Node:
@@ -188,11 +189,16 @@ def _formatted(node: Any, walk: _Walk) -> Node:
 def _formatted_parts(parts: Sequence[Any], walk: _Walk, inner: list[Node]) -> None:
     for part in parts:
         if type(part) is cst.FormattedStringExpression:
-            record = _expression(part.expression, walk)
-            if record is not None:
-                inner.append(record)
+            inner.append(_expression(part.expression, walk))
             if part.format_spec:
                 _formatted_parts(part.format_spec, walk, inner)
+                inner.append(None)
+            elif part.conversion is not None:
+                inner.append(None)
+        elif len(part.value) <= _LONGEST_STRING:
+            inner.append(["k", part.value])
+        else:
+            inner.append(None)
 
 
 def _chain(node: Any, walk: _Walk) -> Node:

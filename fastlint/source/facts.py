@@ -19,7 +19,8 @@ Expressions (`None` is an expression that says nothing):
     ["t", [expr]] / ["l", [expr]] / ["set", [expr]]
     ["d", [[key, value]]]                 key None for **value
     ["*", expr]                           starred
-    ["f", [expr]]                         the expressions inside an f-string
+    ["f", [expr]]                         the parts of an f-string, text included; None for what is formatted further;
+                                          with no parts: bytes, or a text too long to be kept
     ["fn", index]                         lambda: functions[index]
     ["comp", kind, element, value, [[site, target, iterable, [condition], is_async]]]   kind: l, s, d
     ["gen", index, iterable]              generator expression: a generator function of one parameter, `.0`

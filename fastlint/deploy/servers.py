@@ -1,0 +1,93 @@
+"""What the servers know themselves: names, flags, kinds and defaults of their settings. Reads no deployment file.
+
+The facts are data (`rules/servers/*.toml`), written down from the real servers, and held against them by tests.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fastlint.rulebook.where import rules_folder
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSetting:
+    """One setting: its name, the flags that give it, and how a value is read.
+
+    `kind`: "count" (int >= 0), "integer", "number", "flag", "list", "class", "choice", "hook", "text".
+    """
+
+    name: str
+    kind: str
+    flags: tuple[str, ...] = ()
+    negative_flags: tuple[str, ...] = ()
+    takes_value: bool = True
+    stores: bool = True  # what a flag without a value sets
+    repeats: bool = False
+    default: Any = None
+    has_default: bool = False
+    default_from: str = ""  # the variable that replaces the default
+    choices: tuple[str, ...] = ()
+    keyword: bool = True  # uvicorn: also an argument of `uvicorn.run`
+    commands: tuple[str, ...] = ()  # fastapi: only these sub-commands have it
+    ignored_by: tuple[str, ...] = ()  # gunicorn: worker kinds that do nothing with it
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server's settings, by name and by flag."""
+
+    name: str
+    settings: Mapping[str, ServerSetting]
+    flags: Mapping[str, tuple[ServerSetting, bool]]  # flag -> setting, whether it is the negative one
+    environment_prefix: str = ""
+
+    def nearest(self, name: str) -> str:
+        """The known name or flag that was probably meant; "" where none is near."""
+        known = list(self.flags) if name.startswith("-") else list(self.settings)
+        return next(iter(difflib.get_close_matches(name, known, 1, 0.6)), "")
+
+
+@lru_cache(maxsize=8)
+def server(name: str) -> Server:
+    """What is known of "gunicorn", "uvicorn", "fastapi" or "hypercorn"."""
+    return _read(rules_folder() / "servers" / f"{name}.toml")
+
+
+def _read(path: Path) -> Server:
+    data = tomllib.loads(path.read_text("utf-8"))
+    settings: dict[str, ServerSetting] = {}
+    flags: dict[str, tuple[ServerSetting, bool]] = {}
+    for row in data["setting"]:
+        default = row.get("default")
+        one = ServerSetting(
+            row["name"],
+            row["kind"],
+            tuple(row.get("flags", ())),
+            tuple(row.get("negative_flags", ())),
+            row.get("takes_value", True),
+            row.get("stores", True),
+            row.get("repeats", False),
+            tuple(default) if isinstance(default, list) else default,
+            "default" in row,
+            row.get("default_from", ""),
+            tuple(row.get("choices", ())),
+            row.get("keyword", True),
+            tuple(row.get("commands", ())),
+            tuple(row.get("ignored_by", ())),
+        )
+        settings[one.name] = one
+        flags.update(dict.fromkeys(one.flags, (one, False)))
+        flags.update(dict.fromkeys(one.negative_flags, (one, True)))
+    return Server(data["server"], settings, flags, data.get("environment_prefix", ""))
