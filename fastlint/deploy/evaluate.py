@@ -245,8 +245,8 @@ class _Run:
         }
         if first[1] is None and second[1] is None:
             return None
-        returned = [None if outcome[1] is None else outcome[1].value for outcome in (first, second)]
-        return _Returned(self._either(test, *returned))
+        values = [None if outcome[1] is None else outcome[1].value for outcome in (first, second)]
+        return _Returned(self._either(test, values[0], values[1]))
 
     def _merged(self, test: Any, first: Bound | None, second: Bound | None) -> Bound:
         if first is None or second is None:

@@ -1,0 +1,413 @@
+"""Command lines -> what they start: a server with its settings, a script, a Python file. Runs nothing, joins nothing.
+
+Wrappers (`poetry run`, `tini --`, `exec`, `sh -c` …) are looked through. Flags are read as each server reads them
+itself: gunicorn and hypercorn by argparse (abbreviations, `-w4`), uvicorn and fastapi by click.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from fastlint.deploy.plan import Command, Problem, Rank, Said
+from fastlint.deploy.servers import Server, ServerSetting, server
+from fastlint.deploy.service import HOLE, Run, Text
+from fastlint.deploy.shell import ALL_ARGUMENTS, Simple, Word, commands_in, plain_words
+from fastlint.deploy.values import Raises, Surroundings, Unknown, Value, compute, is_literal, resolve
+from fastlint.finding import Location
+
+_DEEPEST = 6
+_PYTHON = re.compile(r"(?:python|pypy)(?:\d(?:\.\d+)?)?$")
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "busybox"})
+# Wrappers that run the rest of their words; value: how many words after the name belong to the wrapper itself.
+_RUNNERS = {
+    "poetry": "run", "uv": "run", "pipenv": "run", "pdm": "run", "hatch": "run", "rye": "run", "conda": "run",
+    "micromamba": "run", "mamba": "run", "pixi": "run", "doppler": "run", "infisical": "run", "dotenv": "run",
+    "newrelic-admin": "run-program",
+}  # fmt: skip
+_PLAIN = frozenset(
+    {
+        "nohup", "time", "setsid", "ddtrace-run", "opentelemetry-instrument", "tini", "tini-static", "dumb-init",
+        "catatonit", "nice", "ionice", "stdbuf", "gosu", "su-exec", "sudo", "env", "chroot", "timeout", "uvx",
+        "command", "wait-for-it", "wait-for-it.sh", "wait-for", "wait-for.sh", "dockerize", "strace", "docker-entrypoint.sh",
+    }
+)  # fmt: skip
+_WITH_VALUE = {  # options of wrappers that take the next word
+    "nice": {"-n"}, "ionice": {"-c", "-n"}, "stdbuf": {"-o", "-e", "-i"}, "sudo": {"-u", "-g"}, "env": {"-u"},
+    "uv": {"--with", "--python", "-p", "--project", "--directory", "--extra", "--group", "--env-file", "--package"},
+    "conda": {"-n", "-p", "--name", "--prefix"}, "micromamba": {"-n", "-p"}, "mamba": {"-n", "-p"},
+    "dockerize": {"-wait", "-timeout", "-template", "-stdout", "-stderr", "-wait-retry-interval"},
+    "wait-for-it": {"-t", "-h", "-p", "--timeout", "--host", "--port"},
+    "wait-for-it.sh": {"-t", "-h", "-p", "--timeout", "--host", "--port"},
+    "wait-for": {"-t"}, "wait-for.sh": {"-t"}, "timeout": {"-k", "-s"}, "tini": {"-p", "-e"},
+    "opentelemetry-instrument": {"--traces_exporter", "--metrics_exporter", "--service_name", "--logs_exporter"},
+    "poetry": {"-C", "--directory", "-P", "--project"}, "doppler": {"-p", "-c", "--project", "--config"},
+}  # fmt: skip
+_ONE_OPERAND = frozenset({"gosu", "su-exec", "chroot", "timeout"})  # a user or a time before the command
+_MODULES = {
+    "uvicorn": "uvicorn", "gunicorn": "gunicorn", "gunicorn.app.wsgiapp": "gunicorn", "hypercorn": "hypercorn",
+    "fastapi": "fastapi", "fastapi_cli": "fastapi",
+}  # fmt: skip
+_SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "fastapi"})
+_ABBREVIATES = frozenset({"gunicorn", "hypercorn"})  # argparse accepts unambiguous beginnings of long flags
+_APP = {"gunicorn": "wsgi_app", "uvicorn": "app", "hypercorn": "application", "fastapi": "path"}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Something else of the project that a command starts: a shell script or a Python file or module."""
+
+    kind: str  # "script", "python file", "python module"
+    name: str
+    where: Location
+    by: str
+    arguments: tuple[Word, ...] = ()
+    environment: Mapping[str, Said] = field(default_factory=dict)
+    replaces_shell: bool = True
+
+
+class _Way(NamedTuple):
+    """How a command is reached: by what, in a shell or not, and whether the server takes the shell's place."""
+
+    by: str
+    shell: bool
+    replaces: bool
+    environment: Mapping[str, Said]
+    depth: int = 0
+
+
+def read_run(run: Run, environment: Mapping[str, Value], folder: str = "") -> list[Command | Program]:
+    """Everything of interest that a container, unit or recipe starts. `environment` decides `$NAME` in its words."""
+    if run.shell is not None:
+        return read_command(run.shell, environment, run.by, folder)
+    way = _Way(run.by, False, True, {})
+    return list(_started(plain_words(run.words), environment, way, folder))
+
+
+def read_command(
+    text: Text, environment: Mapping[str, Value], by: str, folder: str = "", arguments: tuple[Word, ...] = ()
+) -> list[Command | Program]:
+    """The servers, scripts and Python files that a shell text starts, in order.
+
+    `arguments` stand for `"$@"`. Unknown variables stay unknown in the settings; nothing is guessed.
+    """
+    return list(_in_shell(text, environment, _Way(by, True, False, {}), folder, arguments))
+
+
+def _in_shell(
+    text: Text, environment: Mapping[str, Value], way: _Way, folder: str, arguments: tuple[Word, ...] = ()
+) -> Iterator[Command | Program]:
+    for simple in commands_in(text):
+        words = _with_arguments(simple.words, arguments)
+        if not words:
+            continue
+        if words[0].literal == "cd" and len(words) > 1 and words[1].literal:
+            folder = _joined_path(folder, words[1].literal)
+            continue
+        own = {**way.environment, **_assigned(simple, way.by)}
+        replaces = words[0].literal == "exec"
+        yield from _started(words, environment, way._replace(environment=own, replaces=replaces, shell=True), folder)
+
+
+def _with_arguments(words: tuple[Word, ...], arguments: tuple[Word, ...]) -> tuple[Word, ...]:
+    out: list[Word] = []
+    for word in words:
+        if word.value == ALL_ARGUMENTS:
+            out.extend(arguments)
+        else:
+            out.append(word)
+    return tuple(out)
+
+
+def _assigned(simple: Simple, by: str) -> dict[str, Said]:
+    return {
+        name: Said(name, word.value, Rank.ENVIRONMENT, by, word.where, word.text) for name, word in simple.assignments
+    }
+
+
+def _joined_path(folder: str, to: str) -> str:
+    if to.startswith("/"):
+        return to
+    return "/".join(part for part in (folder, to.rstrip("/")) if part not in ("", "."))
+
+
+def _started(
+    words: tuple[Word, ...], environment: Mapping[str, Value], way: _Way, folder: str
+) -> Iterator[Command | Program]:
+    """Look through the wrappers of a simple command."""
+    if way.depth > _DEEPEST:
+        return
+    way = way._replace(depth=way.depth + 1)
+    while words and words[0].literal == "exec":
+        words, way = words[1:], way._replace(replaces=True)
+        while words and (words[0].literal or "").startswith("-"):
+            words = words[2:] if words[0].literal == "-a" else words[1:]
+    if not words:
+        return
+    first = words[0].literal
+    if first is None:
+        return
+    name = first.rpartition("/")[2]
+    if name in _SERVERS:
+        yield from _server(name, words, environment, way, folder)
+    elif name in _SHELLS or name == "su":
+        yield from _shell(words, environment, way, folder)
+    elif _PYTHON.match(name):
+        yield from _python(words, environment, way, folder)
+    elif name in _RUNNERS and any(word.literal == _RUNNERS[name] for word in words[1:6]):
+        place = next(number for number, word in enumerate(words) if word.literal == _RUNNERS[name])
+        yield from _started(_after_options(words[place + 1 :], name), environment, way, folder)
+    elif name in _PLAIN:
+        yield from _started(_behind(words, name), environment, way, folder)
+    elif first.endswith(".sh") or first.startswith(("./", "/")) or name.startswith(("start", "entrypoint", "run")):
+        yield Program("script", first, words[0].where, way.by, words[1:], way.environment, way.replaces)
+    elif first.endswith(".py"):
+        yield Program("python file", first, words[0].where, way.by, words[1:], way.environment, way.replaces)
+
+
+def _after_options(words: tuple[Word, ...], wrapper: str) -> tuple[Word, ...]:
+    """The command behind the options of a wrapper."""
+    with_value: set[str] = _WITH_VALUE.get(wrapper, set())
+    while words:
+        text = words[0].literal or ""
+        if text == "--":
+            return words[1:]
+        if not text.startswith("-"):
+            return words
+        words = words[2:] if text in with_value else words[1:]
+    return words
+
+
+def _behind(words: tuple[Word, ...], name: str) -> tuple[Word, ...]:
+    """The command behind a plain wrapper, its options, operands and assignments."""
+    if name.startswith("wait-for") and any(word.literal == "--" for word in words):
+        place = next(number for number, word in enumerate(words) if word.literal == "--")
+        return words[place + 1 :]
+    rest = _after_options(words[1:], name)
+    if name in _ONE_OPERAND:
+        rest = rest[1:]
+    while name in ("env", "sudo") and rest and re.match(r"[A-Za-z_]\w*=", rest[0].text):
+        rest = rest[1:]
+    if name == "uvx":  # `uvx --from x uvicorn …`: the rest is the tool itself
+        return rest
+    return rest
+
+
+def _shell(
+    words: tuple[Word, ...], environment: Mapping[str, Value], way: _Way, folder: str
+) -> Iterator[Command | Program]:
+    """`sh -c 'text' arguments`, `bash script arguments`, `su -c 'text' user`."""
+    for number, word in enumerate(words[1:], 1):
+        text = word.literal
+        if text is None:
+            return
+        if re.match(r"-\w*c$", text):
+            if number + 1 < len(words):
+                inner = words[number + 1]
+                # What an outer shell would expand first, the inner text says just as well
+                script = inner.literal if inner.literal is not None else inner.text.strip("\"'")
+                rest = words[number + 3 :]  # after the text comes $0
+                where = Text(script, ((0, inner.where),))
+                yield from _in_shell(where, environment, way._replace(replaces=False), folder, rest)
+            return
+        if not text.startswith("-") and words[0].literal != "su":
+            yield Program("script", text, word.where, way.by, words[number + 1 :], way.environment, way.replaces)
+            return
+
+
+def _python(
+    words: tuple[Word, ...], environment: Mapping[str, Value], way: _Way, folder: str
+) -> Iterator[Command | Program]:
+    """`python -m module …` and `python file.py …`."""
+    number = 1
+    while number < len(words):
+        text = words[number].literal
+        if text is None:
+            return
+        if text == "-m":
+            module = words[number + 1].literal if number + 1 < len(words) else None
+            rest = words[number + 1 :]
+            if module in _MODULES:
+                yield from _server(_MODULES[module], rest, environment, way, folder)
+            elif module is not None:
+                yield Program("python module", module, rest[0].where, way.by, rest[1:], way.environment, way.replaces)
+            return
+        if text.startswith("-"):
+            number += 2 if text in ("-W", "-X") else 1
+            continue
+        yield Program(
+            "python file", text, words[number].where, way.by, words[number + 1 :], way.environment, way.replaces
+        )
+        return
+
+
+# --- the servers' own flags ---------------------------------------------------------------------------------------
+
+
+def _server(
+    name: str, words: tuple[Word, ...], environment: Mapping[str, Value], way: _Way, folder: str
+) -> Iterator[Command]:
+    label, rest = name, words[1:]
+    if name == "fastapi":
+        if not rest or rest[0].literal not in ("run", "dev"):
+            return
+        label, rest = f"fastapi {rest[0].literal}", rest[1:]
+    known = server(name)
+    surroundings = Surroundings(environment={**environment, **{k: v.value for k, v in way.environment.items()}})
+    said, operands, problems = read_flags(known, rest, way.by, Rank.COMMAND, surroundings, label)
+    folder = _changed_folder(said, folder)
+    app, configs = _application(name, said, operands)
+    yield Command(
+        label,
+        words[0].where,
+        way.by,
+        app,
+        tuple(one for one in said if one.name not in ("config", "app_dir", "chdir") or name != "gunicorn"),
+        configs,
+        folder,
+        way.shell,
+        way.replaces,
+        way.environment,
+        problems,
+    )
+
+
+def _changed_folder(said: list[Said], folder: str) -> str:
+    for one in said:
+        if one.name in ("app_dir", "chdir") and isinstance(one.value, str):
+            return folder if one.name == "chdir" else _joined_path(folder, one.value)
+    return folder
+
+
+def _application(name: str, said: list[Said], operands: list[Word]) -> tuple[Value, tuple[str, ...]]:
+    configs = tuple(one.value for one in said if one.name == "config" and isinstance(one.value, str))
+    if operands:
+        value = operands[0].value
+        if name == "fastapi":
+            app = next((one.value for one in said if one.name == "app"), None)
+            return _fastapi_target(value, app), configs
+        return value, configs
+    target = next((one.value for one in said if one.name in ("wsgi_app", "entrypoint")), None)
+    return target, configs
+
+
+def _fastapi_target(path: Value, app: Value) -> Value:
+    """`fastapi run app/main.py --app api` as an import string; the name is found later where it is not given."""
+    if not isinstance(path, str):
+        return path
+    module = path.removesuffix(".py").strip("./").replace("/", ".")
+    return f"{module}:{app}" if isinstance(app, str) else module
+
+
+def read_flags(
+    known: Server, words: tuple[Word, ...], by: str, rank: Rank, surroundings: Surroundings, label: str = ""
+) -> tuple[list[Said], list[Word], tuple[Problem, ...]]:
+    """The settings that flags give, the operands, and what the server would refuse."""
+    said: list[Said] = []
+    operands: list[Word] = []
+    problems: list[Problem] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        text = word.literal
+        if text is None:
+            decided = resolve(word.value, surroundings)
+            text = decided if isinstance(decided, str) else None
+        if text is None or not text.startswith("-") or text == "-":
+            operands.append(word)
+            continue
+        if text == "--":
+            operands.extend(rest)
+            break
+        if known.name in _ABBREVIATES and " " in text and text.startswith("--"):
+            operands.append(word)  # argparse takes an argument with a space for no flag
+            continue
+        flag, given = _split(known, text)
+        found = _named(known, flag)
+        if isinstance(found, Problem):
+            problems.append(replace(found, where=word.where))
+            continue
+        setting, negative = found
+        if setting.commands and label and label.split()[-1] not in setting.commands:
+            problems.append(Problem("unknown-setting", flag, f"`{label}` has no {flag}", word.where))
+        if not setting.takes_value:
+            said.append(Said(setting.name, setting.stores != negative, rank, by, word.where, word.text))
+            continue
+        if given is None and not rest:
+            problems.append(Problem("invalid-value", flag, f"{flag} needs a value", word.where))
+            continue
+        value = word if given is not None else rest.pop(0)
+        raw: Value = given if given is not None else value.value
+        shown = word.text if given is not None else f"{word.text} {value.text}"
+        _say(setting, raw, Said(setting.name, None, rank, by, word.where, shown), said, problems, surroundings)
+    return said, operands, tuple(problems)
+
+
+def _split(known: Server, text: str) -> tuple[str, str | None]:
+    """The flag of a word and the value that is attached to it: `--workers=4`, `-w4`, `-k value`."""
+    if text.startswith("--"):
+        flag, equals, value = text.partition("=")
+        return flag, value if equals else None
+    if len(text) > 2 and text[:2] in known.flags:
+        return text[:2], text[2:].lstrip("=").strip()
+    return text, None
+
+
+def _named(known: Server, flag: str) -> tuple[ServerSetting, bool] | Problem:
+    found = known.flags.get(flag)
+    if found is not None:
+        return found
+    if known.name in _ABBREVIATES and flag.startswith("--"):
+        candidates = sorted(name for name in known.flags if name.startswith(flag))
+        if len({known.flags[name][0].name for name in candidates}) == 1:
+            return known.flags[candidates[0]]
+        if candidates:
+            text = f"{flag} could be {', '.join(candidates[:4])}"
+            return Problem("unknown-setting", flag, text, Location(""), candidates[0])
+    return Problem("unknown-setting", flag, f"{known.name} has no {flag}", Location(""), known.nearest(flag))
+
+
+def _say(
+    setting: ServerSetting,
+    raw: Value,
+    said: Said,
+    out: list[Said],
+    problems: list[Problem],
+    surroundings: Surroundings,
+) -> None:
+    """Record a setting with its value as the server converts it; a list grows."""
+    value = raw if not isinstance(raw, str) or HOLE not in raw else Unknown("filled in when it is deployed")
+    checked = converted(setting, resolve(value, surroundings))
+    if isinstance(checked, Problem):
+        assert said.where is not None
+        problems.append(replace(checked, where=said.where))
+        out.append(replace(said, value=Unknown("the server refuses it")))
+        return
+    final = checked if is_literal(value) else value
+    if setting.repeats:
+        before = next((one for one in out if one.name == setting.name), None)
+        if before is not None and isinstance(before.value, tuple):
+            out.remove(before)
+            final = (*before.value, final)
+        else:
+            final = (final,)
+    out.append(replace(said, value=final))
+
+
+def converted(setting: ServerSetting, value: Value) -> Value | Problem:
+    """A value as a server's command line converts it, or what it says against it."""
+    if not isinstance(value, str) or setting.kind not in ("count", "integer", "number"):
+        return value
+    try:
+        number = compute("float" if setting.kind == "number" else "int", (value,))
+    except Raises:
+        kind = "a number" if setting.kind == "number" else "a whole number"
+        return Problem("invalid-value", setting.name, f"{value!r} is not {kind}", Location(""))
+    if setting.kind == "count" and isinstance(number, int) and number < 0:
+        return Problem("invalid-value", setting.name, f"{value} is negative", Location(""))
+    return number
+
+
+__all__ = ["Program", "converted", "read_command", "read_flags", "read_run"]
