@@ -31,7 +31,8 @@ _PLAIN = frozenset(
     {
         "nohup", "time", "setsid", "ddtrace-run", "opentelemetry-instrument", "tini", "tini-static", "dumb-init",
         "catatonit", "nice", "ionice", "stdbuf", "gosu", "su-exec", "sudo", "env", "chroot", "timeout", "uvx",
-        "command", "wait-for-it", "wait-for-it.sh", "wait-for", "wait-for.sh", "dockerize", "strace", "docker-entrypoint.sh",
+        "command", "wait-for-it", "wait-for-it.sh", "wait-for", "wait-for.sh", "dockerize", "strace",
+        "docker-entrypoint.sh",
     }
 )  # fmt: skip
 _WITH_VALUE = {  # options of wrappers that take the next word
@@ -94,6 +95,11 @@ def read_command(
     `arguments` stand for `"$@"`. Unknown variables stay unknown in the settings; nothing is guessed.
     """
     return list(_in_shell(text, environment, _Way(by, True, False, {}), folder, arguments))
+
+
+def read_words(words: tuple[Word, ...], environment: Mapping[str, Value], by: str) -> list[Command | Program]:
+    """Everything of interest that a command of these words starts."""
+    return list(_started(words, environment, _Way(by, False, True, {}), ""))
 
 
 def _in_shell(
@@ -410,4 +416,4 @@ def converted(setting: ServerSetting, value: Value) -> Value | Problem:
     return number
 
 
-__all__ = ["Program", "converted", "read_command", "read_flags", "read_run"]
+__all__ = ["Program", "converted", "read_command", "read_flags", "read_run", "read_words"]

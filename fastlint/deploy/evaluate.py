@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +112,7 @@ class _Scope:
     names: dict[str, Bound]
     outer: _Scope | None = None
     globals: set[str] = field(default_factory=set)
+    main: bool = False  # run as a program
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,16 @@ class _Left(Exception):
     def __init__(self, how: str) -> None:
         super().__init__(how)
         self.how = how
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A call of a library's function that somebody watches for, with its arguments as far as they are known."""
+
+    name: str
+    site: int
+    args: tuple[Any, ...]
+    keywords: Mapping[str, Any]
 
 
 Loader = Callable[[str], "tuple[str, ModuleFacts] | None"]
@@ -141,12 +153,32 @@ def evaluate(facts: ModuleFacts, environment: Mapping[str, Any], load: Loader, m
     return Evaluated(scope.names)
 
 
+def watch(
+    facts: ModuleFacts, environment: Mapping[str, Any], load: Loader, module: str, watched: frozenset[str]
+) -> list[Seen]:
+    """The calls of `watched` functions, and of project classes derived from a watched class, that running a file makes,
+    or that one of its functions makes which nothing calls. An object of the file among the arguments is `Unknown`."""
+    run = _Run(environment, load, watched)
+    scope = _Scope(facts, module, {}, main=True)
+    with suppress(_Exhausted, RecursionError, _Left, Raises):
+        run.block(facts.body, scope)
+    for function in facts.functions:
+        if function.owner < 0 and function.parent < 0 and function.site not in run.entered:
+            run.steps = _MOST_STEPS
+            with suppress(_Exhausted, RecursionError, _Left, Raises):
+                run._call_function(_Callable(function, scope), [], {})
+    return list({seen.site: seen for seen in run.seen}.values())
+
+
 class _Run:
     """One evaluation: the environment, the steps left, and the variables that are being read."""
 
-    def __init__(self, environment: Mapping[str, Any], load: Loader) -> None:
+    def __init__(self, environment: Mapping[str, Any], load: Loader, watched: frozenset[str] = frozenset()) -> None:
         self.environment = dict(environment)
         self.load = load
+        self.watched = watched
+        self.seen: list[Seen] = []
+        self.entered: set[int] = set()  # functions that were called
         self.steps = _MOST_STEPS
         self.depth = 0
         self.read: dict[str, None] = {}  # by the statement that is being run
@@ -434,7 +466,9 @@ class _Run:
                 return bound.value
             here = here.outer
         if name == "__name__":
-            return "gunicorn.conf"
+            while scope.outer is not None:
+                scope = scope.outer
+            return "__main__" if scope.main else scope.module or "gunicorn.conf"
         return _Foreign(name)
 
     # --- expressions --------------------------------------------------------------------------------------------
@@ -635,10 +669,27 @@ class _Run:
         if isinstance(callee, _Callable):
             return self._call_function(callee, args, keywords)
         if isinstance(callee, _Type):
+            self._note(self._base_of(callee), node[1], args, keywords)
             return self._make(callee, args, keywords)
         if isinstance(callee, _Foreign):
+            self._note(callee.name, node[1], args, keywords)
             return self._foreign(callee.name, args, keywords)
         return Unknown("a call of something unknown")
+
+    def _note(self, name: str, site: int, args: list[Any], keywords: dict[str, Any]) -> None:
+        if name in self.watched:
+            known = tuple(self._shown(argument) for argument in args)
+            self.seen.append(Seen(name, site, known, {key: self._shown(value) for key, value in keywords.items()}))
+
+    def _shown(self, value: Any) -> Any:
+        return value if _plain(value) or isinstance(value, dict) else Unknown("an object")
+
+    def _base_of(self, kind: _Type) -> str:
+        for base in kind.facts.bases:
+            found = self.value(base, kind.scope)
+            if isinstance(found, _Foreign):
+                return found.name
+        return ""
 
     def _method(self, base: Any, name: str, args: list[Any]) -> Any:
         """A method of a literal: of text, or of a list or dictionary of this file."""
@@ -732,6 +783,7 @@ class _Run:
     def _call_function(self, called: _Callable, args: list[Any], keywords: dict[str, Any]) -> Any:
         if self.depth >= _DEEPEST or called.function.is_async or called.function.is_generator:
             return Unknown(f"{called.function.name}()")
+        self.entered.add(called.function.site)
         scope = _Scope(called.scope.facts, called.scope.module, {}, called.scope)
         given = list(args) if called.receiver is None else [called.receiver, *args]
         for param in called.function.params:

@@ -1,0 +1,318 @@
+"""Everything that is said of a service -> one `ServerPlan` each, in the servers' real order of precedence.
+
+Containers take what they do not say from their image, scripts and Python files are followed into, and every setting
+remembers who said it and who was overruled. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from fastlint.deploy.commands import Program, read_command, read_run, read_words
+from fastlint.deploy.effective import settings_of
+from fastlint.deploy.plan import Command, Said, ServerPlan
+from fastlint.deploy.python_entry import PythonFiles, read_python, starts_server
+from fastlint.deploy.service import Kind, Readings, Run, Service
+from fastlint.deploy.values import Surroundings, resolve
+from fastlint.finding import Location
+
+_DEEPEST = 5
+_IN_CONTAINER = (Kind.CONTAINER, Kind.IMAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A server that a service starts: its command, and what surrounds it."""
+
+    command: Command
+    environment: Mapping[str, Said]
+    files: tuple[str, ...]
+
+
+def read_plans(readings: Readings, python: PythonFiles) -> tuple[ServerPlan, ...]:
+    """One plan for every server that the project's files start, sorted by place and name."""
+    plans = list(_Join(readings, python).plans())
+    return tuple(sorted(plans, key=lambda plan: (plan.where, plan.name)))
+
+
+class _Join:
+    """The services of a project, and which of them others already stand for."""
+
+    def __init__(self, readings: Readings, python: PythonFiles) -> None:
+        self.readings = readings
+        self.python = python
+        self.images = [one for one in readings.services if one.kind is Kind.IMAGE]
+        self.scripts = [one for one in readings.services if one.kind is Kind.SCRIPT]
+        self.used: set[Location] = set()  # images and scripts that a service runs
+        self.programs: set[str] = set()  # Python files that a service runs
+
+    def plans(self) -> Iterator[ServerPlan]:
+        """Containers and processes first: what they run is no service of its own."""
+        for kind in (Kind.CONTAINER, Kind.PROCESS, Kind.IMAGE, Kind.SCRIPT, Kind.TASK):
+            for service in self.readings.services:
+                if service.kind is not kind or service.where in self.used:
+                    continue
+                if kind is not Kind.IMAGE or service.last_stage:
+                    yield from self._of_service(service)
+        yield from self._of_python()
+
+    def _of_service(self, service: Service) -> Iterator[ServerPlan]:
+        image = self._image(service)
+        run = _run(service, image)
+        if run is None:
+            return
+        environment = {**(image.environment if image is not None else {}), **service.environment}
+        folder = self._folder(service, image)
+        for start in self._starts(run, environment, folder, self._contexts(service, image), 0):
+            files = {*service.files, *start.files, *(image.files if image is not None else ())}
+            yield self._plan(service, image, start, tuple(sorted(files)))
+
+    def _plan(self, service: Service, image: Service | None, start: _Start, files: tuple[str, ...]) -> ServerPlan:
+        command = start.command
+        everything = {**start.environment, **command.environment}
+        contexts = self._contexts(service, image)
+        settings = settings_of(command, everything, self.python, contexts)
+        return ServerPlan(
+            name=service.name,
+            server=command.server,
+            app=resolve(settings.app, _surroundings(everything)),
+            where=command.where,
+            settings=settings.settings,
+            limits=service.limits,
+            command=command,
+            environment=everything,
+            container=service.kind in _IN_CONTAINER,
+            orchestrated=service.orchestrated,
+            development=service.development or (image is not None and image is not service and image.development),
+            problems=(*command.problems, *settings.problems),
+            hooks=settings.hooks,
+            files=tuple(sorted({*files, *settings.files})),
+            memory_folders=service.memory_folders,
+            published=service.published,
+        )
+
+    # --- images -------------------------------------------------------------------------------------------------
+
+    def _image(self, service: Service) -> Service | None:
+        """The stage that a service runs; an image is its own."""
+        if service.kind is Kind.IMAGE:
+            return self._with_parent(service, 0)
+        if service.kind is not Kind.CONTAINER:
+            return None
+        found = self._built(service) or self._only_image(service)
+        if found is None:
+            return None
+        self.used.add(found.where)
+        return self._with_parent(found, 0)
+
+    def _built(self, service: Service) -> Service | None:
+        build = service.build
+        if build is None:
+            return None
+        stages = [one for one in self.images if one.path == build.dockerfile]
+        if build.target:
+            return next((one for one in stages if one.stage == build.target), None)
+        return next((one for one in stages if one.last_stage), None)
+
+    def _only_image(self, service: Service) -> Service | None:
+        """The image of the same repository that a manifest must mean: its name says so, or there is only one."""
+        if service.build is not None:
+            return None
+        name = posixpath.basename((service.image.text if service.image is not None else "").split("@")[0]).split(":")[0]
+        for other in self.readings.services:
+            built = other.kind is Kind.CONTAINER and other.build is not None and other.image is not None
+            if (
+                built
+                and other.image is not None
+                and name
+                and posixpath.basename(other.image.text).split(":")[0] == name
+            ):
+                return self._built(other)
+        last = [one for one in self.images if one.last_stage and not one.development]
+        serving = [one for one in last if self._serves(one)]
+        if len(serving) == 1 and (service.command is None and service.entrypoint is None or service.orchestrated):
+            return serving[0] if not _public(name) else None
+        return None
+
+    def _serves(self, image: Service) -> bool:
+        run = _run(image, self._with_parent(image, 0))
+        if run is None:
+            return False
+        return any(True for _ in self._starts(run, image.environment, "", (posixpath.dirname(image.path),), 0, True))
+
+    def _with_parent(self, image: Service, depth: int) -> Service:
+        """A stage with what it takes over from the stage that it stands on."""
+        base = image.image.text if image.image is not None else ""
+        parent = next((one for one in self.images if one.path == image.path and one.stage == base), None)
+        if parent is None or depth > _DEEPEST or parent is image:
+            return image
+        parent = self._with_parent(parent, depth + 1)
+        takes_command = image.command is None and image.entrypoint is None
+        return replace(
+            image,
+            entrypoint=image.entrypoint or parent.entrypoint,
+            command=image.command or (parent.command if takes_command or image.entrypoint is None else None),
+            environment={**parent.environment, **image.environment},
+            folder=image.folder or parent.folder,
+            copies=(*parent.copies, *image.copies),
+        )
+
+    def _contexts(self, service: Service, image: Service | None) -> tuple[str, ...]:
+        """The folders of the project that may be the one the server is started in, the likeliest first."""
+        out: dict[str, None] = {}
+        if service.build is not None:
+            out[service.build.context] = None
+        if image is not None:
+            out[posixpath.dirname(image.path)] = None
+        if service.kind not in _IN_CONTAINER and service.folder:
+            out[service.folder.strip("/")] = None
+        out[posixpath.dirname(service.path)] = None
+        out[""] = None
+        return tuple(out)
+
+    def _folder(self, service: Service, image: Service | None) -> str:
+        if service.kind in _IN_CONTAINER:
+            return (service.folder or (image.folder if image is not None else "") or "").strip("/")
+        return (service.folder or "").strip("/")
+
+    # --- what is started ----------------------------------------------------------------------------------------
+
+    def _starts(
+        self,
+        run: Run,
+        environment: Mapping[str, Said],
+        folder: str,
+        contexts: tuple[str, ...],
+        depth: int,
+        asking: bool = False,
+    ) -> Iterator[_Start]:
+        values = {name: said.value for name, said in environment.items()}
+        for found in read_run(run, values, folder):
+            yield from self._followed(found, environment, contexts, depth, asking)
+
+    def _followed(
+        self,
+        found: Command | Program,
+        environment: Mapping[str, Said],
+        contexts: tuple[str, ...],
+        depth: int,
+        asking: bool,
+    ) -> Iterator[_Start]:
+        if isinstance(found, Command):
+            yield _Start(found, environment, ())
+            return
+        if depth > _DEEPEST:
+            return
+        inner = {**environment, **found.environment}
+        if found.kind == "script":
+            yield from self._in_script(found, inner, contexts, depth, asking)
+            return
+        path = self._python_path(found, contexts)
+        if path is None:
+            return
+        if not asking:
+            self.programs.add(path)
+        for command in read_python(path, self.python, {name: said.value for name, said in inner.items()}):
+            yield _Start(replace(command, replaces_shell=found.replaces_shell), inner, (path,))
+
+    def _in_script(
+        self, program: Program, environment: Mapping[str, Said], contexts: tuple[str, ...], depth: int, asking: bool
+    ) -> Iterator[_Start]:
+        script = self._script(program.name, contexts)
+        if script is None or script.command is None or script.command.shell is None:
+            values = {name: said.value for name, said in environment.items()}
+            for one in read_words(program.arguments, values, program.by):  # an entrypoint that runs what it is given
+                yield from self._followed(one, environment, contexts, depth + 1, asking)
+            return
+        if not asking:
+            self.used.add(script.where)
+        values = {name: said.value for name, said in environment.items()}
+        found = read_command(script.command.shell, values, script.by, "", program.arguments)
+        for one in found:
+            if isinstance(one, Command) and not program.replaces_shell:
+                one = replace(one, replaces_shell=False)
+            for start in self._followed(one, environment, contexts, depth + 1, asking):
+                yield replace(start, files=(*start.files, script.path))
+
+    def _script(self, name: str, contexts: tuple[str, ...]) -> Service | None:
+        base = posixpath.basename(name)
+        candidates = [one for one in self.scripts if posixpath.basename(one.path) == base]
+        for path in located(name, contexts):
+            for one in candidates:
+                if one.path == path:
+                    return one
+        return candidates[0] if len(candidates) == 1 else None
+
+    def _python_path(self, program: Program, contexts: tuple[str, ...]) -> str | None:
+        if program.kind == "python module":
+            for name in (program.name, f"{program.name}.__main__"):
+                path = self.python.find(name)
+                if path is not None and (name != program.name or not path.endswith("__init__.py")):
+                    return path
+            return None
+        known = set(self.python.paths)
+        return next((path for path in located(program.name, contexts) if path in known), None)
+
+    def _of_python(self) -> Iterator[ServerPlan]:
+        """Python files that start a server and that nothing else runs."""
+        for path in self.python.paths:
+            if path in self.programs:
+                continue
+            facts = self.python.facts(path)
+            if facts is None or not starts_server(facts):
+                continue
+            for command in read_python(path, self.python, {}):
+                settings = settings_of(command, {}, self.python, (posixpath.dirname(path), ""))
+                yield ServerPlan(
+                    name=path,
+                    server=command.server,
+                    app=settings.app,
+                    where=command.where,
+                    settings=settings.settings,
+                    command=command,
+                    problems=(*command.problems, *settings.problems),
+                    hooks=settings.hooks,
+                    files=tuple(sorted({path, *settings.files})),
+                )
+
+
+def _run(service: Service, image: Service | None) -> Run | None:
+    """What is started, by Docker's rules: an own entrypoint drops the image's command; a shell-form entrypoint takes
+    no arguments."""
+    inherits = image is not None and image is not service
+    entry = service.entrypoint or (image.entrypoint if inherits and image is not None else None)
+    command = service.command
+    if command is None and image is not None and service.entrypoint is None and not service.drops_command:
+        command = image.command
+    if entry is None and image is not None and not inherits:
+        entry, command = image.entrypoint, image.command
+    if entry is None:
+        return command
+    if command is None or entry.shell is not None:
+        return entry
+    if command.shell is not None:
+        return command if service.kind is not Kind.IMAGE else Run(command.by, shell=command.shell)
+    return Run(command.by, words=(*entry.words, *command.words))
+
+
+def located(name: str, contexts: tuple[str, ...]) -> Iterator[str]:
+    """The paths in the project that a path of a container or unit may mean, the likeliest first."""
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    suffixes = range(len(parts)) if name.startswith("/") else range(1)
+    for start in suffixes:
+        for context in contexts:
+            yield posixpath.normpath(posixpath.join(context, *parts[start:]))
+
+
+def _public(name: str) -> bool:
+    """Whether an image is one that everybody uses, and so none of this repository."""
+    return name in (
+        "postgres", "redis", "nginx", "mysql", "mariadb", "mongo", "rabbitmq", "traefik", "busybox", "alpine", "envoy",
+        "memcached", "elasticsearch", "kafka", "zookeeper", "minio", "grafana", "prometheus", "caddy", "haproxy",
+    )  # fmt: skip
+
+
+def _surroundings(environment: Mapping[str, Said]) -> Surroundings:
+    return Surroundings(environment={name: said.value for name, said in environment.items()})

@@ -1,0 +1,109 @@
+"""Servers that Python code starts itself: `uvicorn.run`, `uvicorn.Config`, gunicorn applications. Executes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastlint.deploy.evaluate import Loader, Seen, watch
+from fastlint.deploy.plan import Command, Problem, Rank, Said
+from fastlint.deploy.servers import server
+from fastlint.deploy.values import Unknown, is_literal
+from fastlint.finding import Location
+from fastlint.source.facts import ModuleFacts
+
+_RUNS = frozenset({"uvicorn.run", "uvicorn.main.run"})
+_CONFIGS = frozenset({"uvicorn.Config", "uvicorn.config.Config"})
+_GUNICORN = frozenset({"gunicorn.app.base.BaseApplication", "gunicorn.app.wsgiapp.WSGIApplication"})
+_MENTIONED = ("run", "Config", "Server")
+
+
+@dataclass(frozen=True, slots=True)
+class PythonFiles:
+    """The Python files of a project, as deployment needs them. Paths are relative to the project root."""
+
+    paths: Sequence[str]
+    facts: Callable[[str], ModuleFacts | None]
+    module: Callable[[str], str]  # path -> dotted name
+    find: Callable[[str], str | None]  # dotted name -> path
+    place: Callable[[str, int], Location]  # (path, site) -> place
+    lines: Callable[[str], Sequence[str]]
+
+    def load(self, dotted: str) -> tuple[str, ModuleFacts] | None:
+        """A module for the evaluator."""
+        path = self.find(dotted)
+        facts = self.facts(path) if path is not None else None
+        return None if facts is None else (dotted, facts)
+
+
+def starts_server(facts: ModuleFacts) -> bool:
+    """Whether a file may start a server: it imports one, and calls something that does."""
+    names = {row[1].partition(".")[0] for row in facts.imports}
+    return bool(names & {"uvicorn", "gunicorn"}) and (
+        any(name in facts.mentions for name in _MENTIONED)
+        or any("Application" in repr(one.bases) for one in facts.classes)
+    )
+
+
+def read_python(path: str, files: PythonFiles, environment: Mapping[str, Any]) -> Iterator[Command]:
+    """The servers that a file starts when it is run in this environment."""
+    facts = files.facts(path)
+    if facts is None or not starts_server(facts):
+        return
+    load: Loader = files.load
+    for seen in watch(facts, environment, load, files.module(path), _RUNS | _CONFIGS | _GUNICORN):
+        where = files.place(path, seen.site)
+        if seen.name in _GUNICORN:
+            options = next((argument for argument in seen.args if isinstance(argument, dict)), None)
+            options = options or next((v for v in seen.keywords.values() if isinstance(v, dict)), None)
+            if options is not None:
+                yield _gunicorn(options, where, files.lines(path))
+        else:
+            yield _uvicorn(seen, where, files.lines(path))
+
+
+def _uvicorn(seen: Seen, where: Location, lines: Sequence[str]) -> Command:
+    known = server("uvicorn")
+    app = seen.args[0] if seen.args else seen.keywords.get("app")
+    said: list[Said] = []
+    problems: list[Problem] = []
+    for name, value in seen.keywords.items():
+        if name == "app":
+            continue
+        place, text = _keyword(name, where, lines)
+        if name not in known.settings or not known.settings[name].keyword:
+            nearest = known.nearest(name)
+            problems.append(Problem("unknown-setting", name, f"`uvicorn.run` has no argument {name}", place, nearest))
+            continue
+        said.append(Said(name, _value(value), Rank.COMMAND, "Python", place, text))
+    return Command("uvicorn.run", where, "Python", _value(app), tuple(said), problems=tuple(problems))
+
+
+def _gunicorn(options: Mapping[Any, Any], where: Location, lines: Sequence[str]) -> Command:
+    known = server("gunicorn")
+    said = [
+        Said(str(name), _value(value), Rank.COMMAND, "Python", where, f"{name} = {value!r}"[:80])
+        for name, value in options.items()
+        if name in known.settings
+    ]
+    return Command("gunicorn app", where, "Python", Unknown("an object"), tuple(said))
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, list):
+        value = tuple(value)
+    return value if is_literal(value) or not isinstance(value, (dict, tuple)) else Unknown("a value that is computed")
+
+
+def _keyword(name: str, where: Location, lines: Sequence[str]) -> tuple[Location, str]:
+    """Where a keyword stands inside its call, and how it is written."""
+    pattern = re.compile(rf"\b{re.escape(name)}\s*=(?!=)\s*([^,\n]*[^,\s\n)])")
+    for number in range(where.line, max(where.end_line, where.line) + 1):
+        line = lines[number - 1] if number <= len(lines) else ""
+        start = where.column - 1 if number == where.line else 0
+        match = pattern.search(line, start)
+        if match is not None:
+            return Location(where.path, number, match.start() + 1, number, match.end() + 1), match[0]
+    return where, name
