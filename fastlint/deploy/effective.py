@@ -184,7 +184,7 @@ def _config_file(
     contexts: tuple[str, ...],
     surroundings: Surroundings,
 ) -> _File | None:
-    """The one file that is read: of the command line, else of GUNICORN_CMD_ARGS, else the default one if it is there."""
+    """The one file that is read: of the command line, else of GUNICORN_CMD_ARGS, else the default one."""
     named = command.config_files[-1:] or configs[-1:]
     name = named[0] if named else _CONFIG
     path: str | None

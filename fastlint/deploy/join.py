@@ -132,7 +132,7 @@ class _Join:
                 return self._built(other)
         last = [one for one in self.images if one.last_stage and not one.development]
         serving = [one for one in last if self._serves(one)]
-        if len(serving) == 1 and (service.command is None and service.entrypoint is None or service.orchestrated):
+        if len(serving) == 1 and ((service.command is None and service.entrypoint is None) or service.orchestrated):
             return serving[0] if not _public(name) else None
         return None
 
