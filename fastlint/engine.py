@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection
 
 from fastlint.checks import run_checks
 from fastlint.config import Config
+from fastlint.deploy.find import find_files
+from fastlint.deploy.service import Readings
 from fastlint.finding import Confidence, Finding, Location, Step
 from fastlint.graph.build import Graph, build_graph
 from fastlint.graph.world import Module
@@ -19,7 +21,7 @@ from fastlint.rulebook.load import load_catalogue
 from fastlint.rulebook.schema import Known, Library, Runs
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy, load_words
-from fastlint.source.discover import SourceFile, SourceTree, discover
+from fastlint.source.discover import SourceFile, SourceTree, discover, excludes
 from fastlint.source.facts import ModuleFacts
 from fastlint.source.locate import Span, locate
 from fastlint.source.parse import Unreadable, parse, unreadable_reason
@@ -54,7 +56,8 @@ def check(request: CheckRequest) -> Report:
             gc.enable()
     places = _Places(tree, graph, sources)
     project = Project(graph, words, places.of)
-    findings = [*_unparsable(unreadable, words), *run_checks(project, codes)]
+    deployment = _deployment(tree, config)
+    findings = [*_unparsable(unreadable, deployment, words), *run_checks(project, codes)]
     return _report(request, tree, sources, places, findings, words, codes, graph, started)
 
 
@@ -166,20 +169,34 @@ class _Places:
         return Location(known.path, *spans[site])
 
 
-def _unparsable(unreadable: list[tuple[SourceFile, Unreadable]], words: dict[str, RuleWords]) -> list[Finding]:
+def _deployment(tree: SourceTree, config: Config) -> Readings:
+    """What the deployment files around the code say."""
+    candidates = find_files(tree.root, tree.folders, excludes(config))
+    if not candidates:
+        return Readings()
+    from fastlint.deploy.files import read_deployment  # here: most projects have nothing to read
+
+    return read_deployment(tree.root, candidates)
+
+
+def _unparsable(
+    unreadable: list[tuple[SourceFile, Unreadable]], deployment: Readings, words: dict[str, RuleWords]
+) -> list[Finding]:
     rule = words[_UNPARSABLE]
+    places = [(Location(file.relative, why.line, why.column), why.reason) for file, why in unreadable]
+    places += [(broken.where, broken.reason) for broken in deployment.broken]
     return [
         Finding(
-            Location(file.relative, why.line, why.column),
+            where,
             rule.code,
             rule.name,
             rule.severity,
             confidence=Confidence.HIGH,
-            message=fill_message(rule.message, {"reason": why.reason}),
-            remedy=fill_remedy(rule.remedy, {"reason": why.reason}),
-            subject=why.reason,
+            message=fill_message(rule.message, {"reason": reason}),
+            remedy=fill_remedy(rule.remedy, {"reason": reason}),
+            subject=reason,
         )
-        for file, why in unreadable
+        for where, reason in places
     ]
 
 
@@ -230,7 +247,10 @@ def _report(
         for finding in (*applied.kept, *notices)
         if finding.severity >= config.severity
         and finding.confidence >= config.confidence
-        and (finding.where.path == settings or any(place.path in tree.reported for place in finding.places()))
+        and (
+            finding.where.path == settings
+            or any(place.path in tree.reported or tree.is_asked(place.path) for place in finding.places())
+        )
     )
     world = graph.world
     unresolved = tuple(

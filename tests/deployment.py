@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastlint.config import Config
 from fastlint.deploy.files import read_deployment
+from fastlint.deploy.find import find_files
 from fastlint.deploy.plan import Said
 from fastlint.deploy.service import HOLE, Readings, Run, Service
 from fastlint.source.discover import discover
@@ -19,7 +20,7 @@ def read(folder: Path, files: dict[str, str | bytes]) -> Readings:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
     (folder / "pyproject.toml").touch()
     tree = discover([str(folder)], Config())
-    return read_deployment(tree.root, tree.folders)
+    return read_deployment(tree.root, find_files(tree.root, tree.folders, lambda path: False))
 
 
 def one(readings: Readings, name: str) -> Service:

@@ -175,7 +175,7 @@ def test_files_for_developers(path: str, development: bool, tmp_path: Path) -> N
 
 def test_environment_files(tmp_path: Path) -> None:
     text = "# comment\nA=1\nexport B = \"two words\" # x\nC='$A'\nD=${A}x # y\nE=a#b\nnot an assignment\nF=\nG=$NO\n"
-    readings = read(tmp_path, {"conf/.env.prod": text})
+    readings = read(tmp_path, {"conf/.env.prod": text, "Procfile": "web: x"})
     values = {name: said.value for name, said in readings.environment_files["conf/.env.prod"].items()}
     assert values == {
         "A": "1",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from deployment import line, one, read
 
-from fastlint.deploy import files as deployment_files
-from fastlint.deploy.files import read_deployment
+from fastlint.deploy import find
+from fastlint.deploy.find import read_bytes
 
 BOMB = "services:\n  a: &a0 {image: x, command: y}\n" + "".join(
     f"  b{number}: &a{number}\n    <<: [*a{number - 1}, *a{number - 1}]\n    x: [*a{number - 1}, *a{number - 1}]\n"
@@ -117,20 +120,19 @@ def test_a_huge_file_is_passed_by(tmp_path: Path) -> None:
 
 
 def test_a_file_that_vanishes_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gone(deployment_files._Reading):
-        def take(self, path: str) -> None:
-            (tmp_path / path).unlink()
-            super().take(path)
+    def gone(root: str, path: str) -> bytes | None:
+        os.unlink(os.path.join(root, path))
+        return read_bytes(root, path)
 
-    monkeypatch.setattr(deployment_files, "_Reading", Gone)
+    monkeypatch.setattr(find, "read_bytes", gone)
     assert not read(tmp_path, {"Dockerfile": "FROM x", "compose.yml": "services: ["}).broken
-    assert not read_deployment(str(tmp_path), ["gone", "also/gone"]).services
+    assert not find.find_files(str(tmp_path), ["gone", "also/gone"], lambda path: False)
 
 
 def test_what_the_settings_exclude_is_not_read(tmp_path: Path) -> None:
     read(tmp_path, {"a/Procfile": "web: uvicorn a:b", "b/Procfile": "api: uvicorn a:b"})
-    readings = read_deployment(str(tmp_path), ["a", "b"], lambda path: path.startswith("a/"))
-    assert [each.name for each in readings.services] == ["api"]
+    found = find.find_files(str(tmp_path), ["a", "b"], lambda path: path.startswith("a/"))
+    assert [each.path for each in found] == ["b/Procfile"]
 
 
 SEEDS = {
@@ -148,6 +150,22 @@ SEEDS = {
     "n.conf": "upstream a { server b:80; keepalive 4; keepalive_timeout 5s; }\n",
     "fly.toml": '[processes]\nweb = "uvicorn a:b"\n[[vm]]\ncpus = 1\n',
 }
+
+
+def test_a_run_tells_what_is_broken(tmp_path: Path) -> None:
+    read(tmp_path / "a", {"Dockerfile": "FROM x\nRUNN y\n", "conf.yaml": "a: ["})
+    read(tmp_path / "b", {"compose.yml": "services:\n  a: [1\n"})
+
+    def found(*arguments: str) -> list[str]:
+        command = [sys.executable, "-m", "fastlint", "check", "--output-format", "concise", *arguments]
+        shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+        return re.findall(r"^(\S+?:\d+):\d+: (?:error\S* )?.*?FL001", shown, re.MULTILINE)
+
+    (tmp_path / "fastlint.toml").write_text("")
+    assert found() == ["a/Dockerfile:2", "b/compose.yml:3"]
+    assert found("b") == ["b/compose.yml:3"]
+    assert found("a/app.py") == []
+    assert found("--extend-exclude", "b/*.yml") == ["a/Dockerfile:2"]
 
 
 @pytest.mark.parametrize("path", SEEDS)

@@ -1,16 +1,14 @@
-"""The deployment files of a project: found by name, told apart by content, read. Follows no link and runs nothing.
+"""The deployment files of a project, told apart by content and read as one. Follows no link and runs nothing.
 
 Files that are too large, that vanish or that cannot be opened are passed by; one that is broken becomes one `Broken`.
 """
 
 from __future__ import annotations
 
-import os
-import posixpath
 import re
-import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from fastlint.deploy.find import Candidate, read_bytes
 from fastlint.deploy.plan import Said
 from fastlint.deploy.readers import compose, kubernetes, platforms, proxies, recipes
 from fastlint.deploy.readers.dockerfile import read_dockerfile
@@ -21,83 +19,18 @@ from fastlint.deploy.service import Broken, Database, Kind, Proxy, Readings, Run
 from fastlint.deploy.texts import decoded, joined, lines_of
 from fastlint.finding import Location
 
-_LARGEST = 256 * 1024  # bytes: no deployment file that people write is larger
-_MOST_FILES = 3000  # that are opened
 _MOST_YAML = 300  # that are parsed
-
-_DOCKERFILE = re.compile(r"(?:docker|container)file(?:[._-][\w.-]+)?|[\w.-]+\.(?:docker|container)file", re.IGNORECASE)
-# A file about Dockerfiles, not one.
-_NOT_DOCKERFILE = re.compile(r".*\.(?:md|rst|txt|py|js|ts|go|json|ya?ml|toml|sh|lock|html|dockerignore)", re.IGNORECASE)
-_ENVIRONMENT = re.compile(r"\.env(?:\.[\w.-]+)?|[\w.-]+\.env")
 _SHEBANG = re.compile(r"#!.*\b(?:sh|bash|dash|ash|zsh)\b")
-_FOREIGN = frozenset({".github", ".gitlab", ".circleci"})  # what runs there is no deployment
 
 _Reader = Callable[[str, str], "tuple[list[Service], list[Broken]] | list[Service]"]
 
 
-def read_deployment(root: str, folders: Iterable[str], skips: Callable[[str], bool] = lambda path: False) -> Readings:
-    """What the deployment files in these folders say; `folders` are relative to `root`, "" is the root itself.
-
-    `skips` says of a path whether the project's settings exclude it.
-    """
+def read_deployment(root: str, candidates: Iterable[Candidate]) -> Readings:
+    """What the deployment files of a project say, and what of them is broken."""
     reading = _Reading(root)
-    for path in _candidates(root, folders, skips):
-        reading.take(path)
+    for candidate in candidates:
+        reading.take(candidate)
     return reading.outcome()
-
-
-def _candidates(root: str, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[str]:
-    taken = 0
-    for folder in sorted(folders):
-        if _FOREIGN & set(folder.split("/")):
-            continue
-        try:
-            with os.scandir(os.path.join(root, folder) if folder else root) as entries:
-                names = sorted(entry.name for entry in entries if _kind(entry.name) and _is_plain(entry))
-        except OSError:
-            continue
-        for name in names:
-            path = f"{folder}/{name}" if folder else name
-            if not skips(path):
-                yield path
-                taken += 1
-            if taken >= _MOST_FILES:
-                return
-
-
-def _is_plain(entry: os.DirEntry[str]) -> bool:
-    # A link is another name of a file that is read by its own, or of one outside of the project.
-    try:
-        return entry.is_file(follow_symlinks=False)
-    except OSError:
-        return False
-
-
-def _kind(name: str) -> str:
-    """What a file may be by its name; "" for what never matters."""
-    lower = name.lower()
-    ending = lower.rpartition(".")[2] if "." in lower[1:] else ""
-    if _DOCKERFILE.fullmatch(name) and not _NOT_DOCKERFILE.fullmatch(name):
-        return "dockerfile"
-    if ending in ("yml", "yaml"):
-        return "" if lower.startswith((".gitlab-ci", ".pre-commit")) else "yaml"
-    if lower == "procfile" or lower.startswith("procfile."):
-        return "procfile"
-    if _ENVIRONMENT.fullmatch(lower):
-        return "environment"
-    if lower in ("makefile", "gnumakefile") or ending == "mk":
-        return "makefile"
-    if lower in ("justfile", ".justfile") or ending == "just":
-        return "justfile"
-    if lower in ("pyproject.toml", "pipfile"):
-        return "scripts"
-    if lower in ("railway.toml", "nixpacks.toml") or (lower.startswith("fly") and ending == "toml"):
-        return "toml"
-    if lower == "railway.json":
-        return "yaml"
-    return {"service": "systemd", "conf": "conf", "ini": "conf", "sh": "script", "bash": "script", "": "plain"}.get(
-        ending, "conf" if lower.endswith((".conf.template", ".conf.j2")) else ""
-    )
 
 
 class _Reading:
@@ -113,13 +46,10 @@ class _Reading:
         self._compose: dict[str, str] = {}
         self._kubernetes: dict[str, str] = {}
 
-    def take(self, path: str) -> None:
+    def take(self, candidate: Candidate) -> None:
         """Read one file."""
-        kind = _kind(posixpath.basename(path))
-        data = _bytes(self._root, path)
-        if data is None or (kind == "plain" and not data.startswith(b"#!")) or not _may_matter(kind, data):
-            return
-        text = decoded(path, data)
+        path, kind = candidate.path, candidate.kind
+        text = decoded(path, candidate.data)
         if isinstance(text, Broken):
             # By its name alone only a Dockerfile is certainly one of ours.
             self._broken += [text] if kind == "dockerfile" else []
@@ -170,30 +100,9 @@ class _Reading:
         """The text of a file that another one names; None for anything outside of the project."""
         if path.startswith(("/", "..")):
             return None
-        data = _bytes(self._root, path)
+        data = read_bytes(self._root, path)
         text = decoded(path, data) if data is not None else None
         return text if isinstance(text, str) else None
-
-
-def _bytes(root: str, path: str) -> bytes | None:
-    name = os.path.join(root, path)
-    try:
-        status = os.stat(name)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:  # a pipe would never end
-            return None
-        with open(name, "rb") as handle:
-            return handle.read(_LARGEST)
-    except (OSError, ValueError):  # vanished, forbidden, a name that no file can have
-        return None
-
-
-def _may_matter(kind: str, data: bytes) -> bool:
-    """A quick look at the bytes before anything is decoded."""
-    if kind in ("makefile", "justfile", "scripts", "script", "plain"):
-        return any(word in data for word in (b"uvicorn", b"gunicorn", b"hypercorn", b"fastapi"))
-    if kind == "conf":
-        return b"[program:" in data or b"upstream" in data
-    return True
 
 
 def _read_script(path: str, text: str) -> list[Service]:

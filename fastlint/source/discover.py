@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fastlint.config import DEFAULT_EXCLUDE, Config
@@ -73,7 +73,8 @@ class SourceTree:
 
     `reported` holds the relative paths of the files asked for. `names` maps every dotted name to the files that it may
     mean, the likeliest first. `roots` are the folders that imports start from. `unreadable` are folders that could not
-    be listed; `folders` all that were looked into, for whoever looks for other files there.
+    be listed; `folders` all that were looked into, for whoever looks for other files there; `asked` the files
+    and folders that were asked for.
     """
 
     root: str
@@ -83,6 +84,11 @@ class SourceTree:
     names: dict[str, tuple[SourceFile, ...]]
     unreadable: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    asked: tuple[str, ...] = field(default=(), compare=False)
+
+    def is_asked(self, path: str) -> bool:
+        """Whether a file of any kind was asked for, by itself or through a folder above it."""
+        return any(_within(path, each) for each in self.asked)
 
     def find(self, name: str, importer: SourceFile | None = None) -> SourceFile | None:
         """What an absolute import of `name` means: of several files the nearest to `importer`, else the likeliest."""
@@ -128,9 +134,15 @@ def discover(
         raise DiscoverError("no Python file to check in " + (", ".join(_shown(folder) for folder in folders) or "."))
     roots = _source_roots(walk, config)
     files, names = _name_files(sorted(found), walk, roots, below, foreign)
-    return SourceTree(
-        root, tuple(sorted(roots)), files, reported, names, tuple(sorted(walk.unreadable)), walk.folders()
-    )
+    unreadable = tuple(sorted(walk.unreadable))
+    given = (*below, *sorted(asked))
+    return SourceTree(root, tuple(sorted(roots)), files, reported, names, unreadable, walk.folders(), given)
+
+
+def excludes(config: Config) -> Callable[[str], bool]:
+    """Whether the settings exclude a file, by its path relative to the project root."""
+    patterns = Patterns((*(config.exclude or ()), *config.extend_exclude))
+    return lambda path: bool(patterns.verdict(path))
 
 
 def _given(paths: Iterable[str]) -> tuple[list[str], list[str]]:
