@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection
 from fastlint.checks import run_checks
 from fastlint.config import Config
 from fastlint.deploy.find import find_files
+from fastlint.deploy.join import read_plans
+from fastlint.deploy.python_entry import PythonFiles
 from fastlint.deploy.service import Readings
 from fastlint.finding import Confidence, Finding, Location, Step
 from fastlint.graph.build import Graph, build_graph
@@ -55,10 +57,52 @@ def check(request: CheckRequest) -> Report:
         if collecting:
             gc.enable()
     places = _Places(tree, graph, sources)
-    project = Project(graph, words, places.of)
     deployment = _deployment(tree, config)
+    project = Project(
+        graph,
+        words,
+        places.of,
+        plans=read_plans(deployment, _python_files(tree, sources, modules)),
+        proxies=deployment.proxies,
+        databases=deployment.databases,
+        settings=config.target,
+    )
     findings = [*_unparsable(unreadable, deployment, words), *run_checks(project, codes)]
     return _report(request, tree, sources, places, findings, words, codes, graph, started)
+
+
+def _python_files(tree: SourceTree, sources: _Sources, modules: list[tuple[Module, tuple[str, ...]]]) -> PythonFiles:
+    """The Python files of the project as deployment needs them: facts and places on demand, each file once."""
+    parsed = {module.path: module.facts for module, _ in modules}
+    spans: dict[str, list[Span] | None] = {}
+    names = {file.relative: file.module for file in tree.files}
+
+    def facts(path: str) -> ModuleFacts | None:
+        if path not in parsed:
+            source = sources.read(path)
+            read = parse(source) if isinstance(source, bytes) else source
+            if isinstance(read, Unreadable):
+                return None
+            parsed[path] = read
+        return parsed[path]
+
+    def place(path: str, site: int) -> Location:
+        if path not in spans:
+            source, known = sources.read(path), facts(path)
+            spans[path] = locate(source, known.sites) if isinstance(source, bytes) and known is not None else None
+        found = spans[path]
+        return Location(path, *found[site]) if found is not None and 0 <= site < len(found) else Location(path)
+
+    def lines(path: str) -> list[str]:
+        source = sources.read(path)
+        return source.decode("utf-8", "replace").splitlines() if isinstance(source, bytes) else []
+
+    def find(dotted: str) -> str | None:
+        file = tree.find(dotted)
+        return file.relative if file is not None else None
+
+    served = [module.path for module, _ in modules if module.kind == "app"]
+    return PythonFiles(tuple(names), tuple(sorted(served)), facts, lambda path: names.get(path, ""), find, place, lines)
 
 
 def _own_libraries(config: Config) -> list[Library]:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 from fastlint.deploy.plan import Command, Problem, Rank, Said
 from fastlint.deploy.servers import Server, ServerSetting, server
 from fastlint.deploy.service import HOLE, Run, Text
-from fastlint.deploy.shell import ALL_ARGUMENTS, Simple, Word, commands_in, plain_words
-from fastlint.deploy.values import Raises, Surroundings, Unknown, Value, compute, is_literal, resolve
+from fastlint.deploy.shell import ShellWord, shell_commands
+from fastlint.deploy.texts import value_of
+from fastlint.deploy.values import Apply, Raises, Surroundings, Unknown, Value, compute, is_literal, resolve
 from fastlint.finding import Location
 
 _DEEPEST = 6
@@ -52,8 +53,8 @@ _MODULES = {
     "fastapi": "fastapi", "fastapi_cli": "fastapi",
 }  # fmt: skip
 _SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "fastapi"})
+_NUMBERS = frozenset({"count", "integer", "number"})
 _ABBREVIATES = frozenset({"gunicorn", "hypercorn"})  # argparse accepts unambiguous beginnings of long flags
-_APP = {"gunicorn": "wsgi_app", "uvicorn": "app", "hypercorn": "application", "fastapi": "path"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Program:
     name: str
     where: Location
     by: str
-    arguments: tuple[Word, ...] = ()
+    arguments: tuple[ShellWord, ...] = ()
     environment: Mapping[str, Said] = field(default_factory=dict)
     replaces_shell: bool = True
 
@@ -88,7 +89,7 @@ def read_run(run: Run, environment: Mapping[str, Value], folder: str = "") -> li
 
 
 def read_command(
-    text: Text, environment: Mapping[str, Value], by: str, folder: str = "", arguments: tuple[Word, ...] = ()
+    text: Text, environment: Mapping[str, Value], by: str, folder: str = "", arguments: tuple[ShellWord, ...] = ()
 ) -> list[Command | Program]:
     """The servers, scripts and Python files that a shell text starts, in order.
 
@@ -97,40 +98,28 @@ def read_command(
     return list(_in_shell(text, environment, _Way(by, True, False, {}), folder, arguments))
 
 
-def read_words(words: tuple[Word, ...], environment: Mapping[str, Value], by: str) -> list[Command | Program]:
+def read_words(words: tuple[ShellWord, ...], environment: Mapping[str, Value], by: str) -> list[Command | Program]:
     """Everything of interest that a command of these words starts."""
     return list(_started(words, environment, _Way(by, False, True, {}), ""))
 
 
 def _in_shell(
-    text: Text, environment: Mapping[str, Value], way: _Way, folder: str, arguments: tuple[Word, ...] = ()
+    text: Text, environment: Mapping[str, Value], way: _Way, folder: str, arguments: tuple[ShellWord, ...] = ()
 ) -> Iterator[Command | Program]:
-    for simple in commands_in(text):
-        words = _with_arguments(simple.words, arguments)
-        if not words:
-            continue
-        if words[0].literal == "cd" and len(words) > 1 and words[1].literal:
-            folder = _joined_path(folder, words[1].literal)
-            continue
-        own = {**way.environment, **_assigned(simple, way.by)}
-        replaces = words[0].literal == "exec"
-        yield from _started(words, environment, way._replace(environment=own, replaces=replaces, shell=True), folder)
+    for command in shell_commands(text, environment, arguments):
+        own = {**way.environment, **command.environment}
+        inner = way._replace(environment=own, replaces=command.execs, shell=True)
+        yield from _started(command.words, environment, inner, _joined_path(folder, command.folder))
 
 
-def _with_arguments(words: tuple[Word, ...], arguments: tuple[Word, ...]) -> tuple[Word, ...]:
-    out: list[Word] = []
-    for word in words:
-        if word.value == ALL_ARGUMENTS:
-            out.extend(arguments)
-        else:
-            out.append(word)
-    return tuple(out)
+def plain_words(words: tuple[Text, ...]) -> tuple[ShellWord, ...]:
+    """The words of an exec form: nothing in them is expanded."""
+    return tuple(ShellWord(value_of(one.text), one.where, one.text) for one in words)
 
 
-def _assigned(simple: Simple, by: str) -> dict[str, Said]:
-    return {
-        name: Said(name, word.value, Rank.ENVIRONMENT, by, word.where, word.text) for name, word in simple.assignments
-    }
+def literal_of(word: ShellWord) -> str | None:
+    """The text of a word, if nothing in it is open."""
+    return word.value if isinstance(word.value, str) else None
 
 
 def _joined_path(folder: str, to: str) -> str:
@@ -140,19 +129,19 @@ def _joined_path(folder: str, to: str) -> str:
 
 
 def _started(
-    words: tuple[Word, ...], environment: Mapping[str, Value], way: _Way, folder: str
+    words: tuple[ShellWord, ...], environment: Mapping[str, Value], way: _Way, folder: str
 ) -> Iterator[Command | Program]:
     """Look through the wrappers of a simple command."""
     if way.depth > _DEEPEST:
         return
     way = way._replace(depth=way.depth + 1)
-    while words and words[0].literal == "exec":
+    while words and literal_of(words[0]) == "exec":
         words, way = words[1:], way._replace(replaces=True)
-        while words and (words[0].literal or "").startswith("-"):
-            words = words[2:] if words[0].literal == "-a" else words[1:]
+        while words and (literal_of(words[0]) or "").startswith("-"):
+            words = words[2:] if literal_of(words[0]) == "-a" else words[1:]
     if not words:
         return
-    first = words[0].literal
+    first = literal_of(words[0])
     if first is None:
         return
     name = first.rpartition("/")[2]
@@ -162,8 +151,8 @@ def _started(
         yield from _shell(words, environment, way, folder)
     elif _PYTHON.match(name):
         yield from _python(words, environment, way, folder)
-    elif name in _RUNNERS and any(word.literal == _RUNNERS[name] for word in words[1:6]):
-        place = next(number for number, word in enumerate(words) if word.literal == _RUNNERS[name])
+    elif name in _RUNNERS and any(literal_of(word) == _RUNNERS[name] for word in words[1:6]):
+        place = next(number for number, word in enumerate(words) if literal_of(word) == _RUNNERS[name])
         yield from _started(_after_options(words[place + 1 :], name), environment, way, folder)
     elif name in _PLAIN:
         yield from _started(_behind(words, name), environment, way, folder)
@@ -173,11 +162,11 @@ def _started(
         yield Program("python file", first, words[0].where, way.by, words[1:], way.environment, way.replaces)
 
 
-def _after_options(words: tuple[Word, ...], wrapper: str) -> tuple[Word, ...]:
+def _after_options(words: tuple[ShellWord, ...], wrapper: str) -> tuple[ShellWord, ...]:
     """The command behind the options of a wrapper."""
     with_value: set[str] = _WITH_VALUE.get(wrapper, set())
     while words:
-        text = words[0].literal or ""
+        text = literal_of(words[0]) or ""
         if text == "--":
             return words[1:]
         if not text.startswith("-"):
@@ -186,10 +175,10 @@ def _after_options(words: tuple[Word, ...], wrapper: str) -> tuple[Word, ...]:
     return words
 
 
-def _behind(words: tuple[Word, ...], name: str) -> tuple[Word, ...]:
+def _behind(words: tuple[ShellWord, ...], name: str) -> tuple[ShellWord, ...]:
     """The command behind a plain wrapper, its options, operands and assignments."""
-    if name.startswith("wait-for") and any(word.literal == "--" for word in words):
-        place = next(number for number, word in enumerate(words) if word.literal == "--")
+    if name.startswith("wait-for") and any(literal_of(word) == "--" for word in words):
+        place = next(number for number, word in enumerate(words) if literal_of(word) == "--")
         return words[place + 1 :]
     rest = _after_options(words[1:], name)
     if name in _ONE_OPERAND:
@@ -202,38 +191,39 @@ def _behind(words: tuple[Word, ...], name: str) -> tuple[Word, ...]:
 
 
 def _shell(
-    words: tuple[Word, ...], environment: Mapping[str, Value], way: _Way, folder: str
+    words: tuple[ShellWord, ...], environment: Mapping[str, Value], way: _Way, folder: str
 ) -> Iterator[Command | Program]:
     """`sh -c 'text' arguments`, `bash script arguments`, `su -c 'text' user`."""
     for number, word in enumerate(words[1:], 1):
-        text = word.literal
+        text = literal_of(word)
         if text is None:
             return
         if re.match(r"-\w*c$", text):
             if number + 1 < len(words):
                 inner = words[number + 1]
                 # What an outer shell would expand first, the inner text says just as well
-                script = inner.literal if inner.literal is not None else inner.text.strip("\"'")
+                plain = literal_of(inner)
+                script = inner.text.strip("\"'") if plain is None else plain
                 rest = words[number + 3 :]  # after the text comes $0
                 where = Text(script, ((0, inner.where),))
                 yield from _in_shell(where, environment, way._replace(replaces=False), folder, rest)
             return
-        if not text.startswith("-") and words[0].literal != "su":
+        if not text.startswith("-") and literal_of(words[0]) != "su":
             yield Program("script", text, word.where, way.by, words[number + 1 :], way.environment, way.replaces)
             return
 
 
 def _python(
-    words: tuple[Word, ...], environment: Mapping[str, Value], way: _Way, folder: str
+    words: tuple[ShellWord, ...], environment: Mapping[str, Value], way: _Way, folder: str
 ) -> Iterator[Command | Program]:
     """`python -m module …` and `python file.py …`."""
     number = 1
     while number < len(words):
-        text = words[number].literal
+        text = literal_of(words[number])
         if text is None:
             return
         if text == "-m":
-            module = words[number + 1].literal if number + 1 < len(words) else None
+            module = literal_of(words[number + 1]) if number + 1 < len(words) else None
             rest = words[number + 1 :]
             if module in _MODULES:
                 yield from _server(_MODULES[module], rest, environment, way, folder)
@@ -253,13 +243,13 @@ def _python(
 
 
 def _server(
-    name: str, words: tuple[Word, ...], environment: Mapping[str, Value], way: _Way, folder: str
+    name: str, words: tuple[ShellWord, ...], environment: Mapping[str, Value], way: _Way, folder: str
 ) -> Iterator[Command]:
     label, rest = name, words[1:]
     if name == "fastapi":
-        if not rest or rest[0].literal not in ("run", "dev"):
+        if not rest or literal_of(rest[0]) not in ("run", "dev"):
             return
-        label, rest = f"fastapi {rest[0].literal}", rest[1:]
+        label, rest = f"fastapi {literal_of(rest[0])}", rest[1:]
     known = server(name)
     surroundings = Surroundings(environment={**environment, **{k: v.value for k, v in way.environment.items()}})
     said, operands, problems = read_flags(known, rest, way.by, Rank.COMMAND, surroundings, label)
@@ -287,7 +277,7 @@ def _changed_folder(said: list[Said], folder: str) -> str:
     return folder
 
 
-def _application(name: str, said: list[Said], operands: list[Word]) -> tuple[Value, tuple[str, ...]]:
+def _application(name: str, said: list[Said], operands: list[ShellWord]) -> tuple[Value, tuple[str, ...]]:
     configs = tuple(one.value for one in said if one.name == "config" and isinstance(one.value, str))
     if operands:
         value = operands[0].value
@@ -308,16 +298,16 @@ def _fastapi_target(path: Value, app: Value) -> Value:
 
 
 def read_flags(
-    known: Server, words: tuple[Word, ...], by: str, rank: Rank, surroundings: Surroundings, label: str = ""
-) -> tuple[list[Said], list[Word], tuple[Problem, ...]]:
+    known: Server, words: tuple[ShellWord, ...], by: str, rank: Rank, surroundings: Surroundings, label: str = ""
+) -> tuple[list[Said], list[ShellWord], tuple[Problem, ...]]:
     """The settings that flags give, the operands, and what the server would refuse."""
     said: list[Said] = []
-    operands: list[Word] = []
+    operands: list[ShellWord] = []
     problems: list[Problem] = []
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        text = word.literal
+        text = literal_of(word)
         if text is None:
             decided = resolve(word.value, surroundings)
             text = decided if isinstance(decided, str) else None
@@ -385,6 +375,8 @@ def _say(
 ) -> None:
     """Record a setting with its value as the server converts it; a list grows."""
     value = raw if not isinstance(raw, str) or HOLE not in raw else Unknown("filled in when it is deployed")
+    if isinstance(value, Apply) and value.operation == "str" and setting.kind in _NUMBERS:
+        value = value.operands[0]  # what `$(nproc)` prints is read as a number again
     checked = converted(setting, resolve(value, surroundings))
     if isinstance(checked, Problem):
         assert said.where is not None
@@ -404,7 +396,7 @@ def _say(
 
 def converted(setting: ServerSetting, value: Value) -> Value | Problem:
     """A value as a server's command line converts it, or what it says against it."""
-    if not isinstance(value, str) or setting.kind not in ("count", "integer", "number"):
+    if not isinstance(value, str) or setting.kind not in _NUMBERS:
         return value
     try:
         number = compute("float" if setting.kind == "number" else "int", (value,))

@@ -17,7 +17,7 @@ from fastlint.deploy.evaluate import Bound, evaluate
 from fastlint.deploy.plan import Command, Problem, Rank, Said, Setting
 from fastlint.deploy.python_entry import PythonFiles
 from fastlint.deploy.servers import Server, ServerSetting, server
-from fastlint.deploy.shell import Word, commands_in
+from fastlint.deploy.shell import ShellWord, shell_commands
 from fastlint.deploy.texts import literal
 from fastlint.deploy.values import Apply, Cores, Env, Surroundings, Unknown, Value, is_literal, resolve
 from fastlint.finding import Location
@@ -166,8 +166,10 @@ def _arguments_variable(
     variable = environment.get("GUNICORN_CMD_ARGS")
     if variable is None or not isinstance(variable.value, str) or variable.where is None:
         return [], ()
-    commands = commands_in(literal(f"gunicorn {variable.value}", variable.where))
-    words = tuple(Word(word.value, word.text, variable.where) for word in commands[0].words[1:]) if commands else ()
+    commands = shell_commands(literal(f"gunicorn {variable.value}", variable.where))
+    words = (
+        tuple(ShellWord(word.value, variable.where, word.text) for word in commands[0].words[1:]) if commands else ()
+    )
     said, _, wrong = read_flags(known, words, f"GUNICORN_CMD_ARGS, {variable.by}", Rank.ENVIRONMENT, surroundings)
     problems += wrong
     configs = tuple(one.value for one in said if one.name == "config" and isinstance(one.value, str))
@@ -297,7 +299,7 @@ def _unknown_name(known: Server, name: str, bound: Bound, place: Location, loads
     nearest = nearest or known.nearest(name)
     if not nearest:
         return None
-    return Problem("unknown-setting", name, f"gunicorn ignores `{name}`, which is no setting", place, nearest)
+    return Problem("unknown-setting", name, "gunicorn ignores every name that it does not know", place, nearest)
 
 
 def _loads(facts: ModuleFacts) -> dict[str, int]:

@@ -257,7 +257,7 @@ class _Join:
 
     def _of_python(self) -> Iterator[ServerPlan]:
         """Python files that start a server and that nothing else runs."""
-        for path in self.python.paths:
+        for path in self.python.served:
             if path in self.programs:
                 continue
             facts = self.python.facts(path)

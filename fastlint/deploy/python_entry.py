@@ -25,6 +25,7 @@ class PythonFiles:
     """The Python files of a project, as deployment needs them. Paths are relative to the project root."""
 
     paths: Sequence[str]
+    served: Sequence[str]  # those of the application itself: no tests, no scripts that nothing imports
     facts: Callable[[str], ModuleFacts | None]
     module: Callable[[str], str]  # path -> dotted name
     find: Callable[[str], str | None]  # dotted name -> path

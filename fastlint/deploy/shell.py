@@ -1,331 +1,391 @@
-"""Shell text -> the simple commands in it, every word with its value and its place. Runs nothing and knows no server.
+"""Which commands a shell text can run, with the variables and the folder they see. Runs nothing.
 
-Both branches of an `if` or a `case` count. Variables that the text assigns are put in; others stay `Env` values, with
-the default of `${NAME:-default}`. Grammar: POSIX shell command language, as far as start scripts use it.
+All branches are possible, so the commands of all are told. What a variable holds after branches that disagree is
+unknown; so is what any command prints, except the number of cores.
 """
 
 from __future__ import annotations
 
+import ast
+import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fastlint.deploy.plan import Said
 from fastlint.deploy.service import HOLE, Text
-from fastlint.deploy.values import Apply, Cores, Counter, Env, Unknown, Value, apply
+from fastlint.deploy.shell_syntax import (
+    Arithmetic,
+    Branches,
+    Function,
+    Group,
+    Literal,
+    Loop,
+    Node,
+    Parameter,
+    Part,
+    Simple,
+    Word,
+    parse_shell,
+)
+from fastlint.deploy.texts import value_of, variable
+from fastlint.deploy.values import Apply, Cores, Counter, Env, Unknown, Value
 from fastlint.finding import Location
 
-_KEYWORDS = frozenset(
-    {"if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "in", "{", "}", "!"}
-)
-_ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=")
-_PARAMETER = re.compile(
-    r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-=?+])((?:[^{}]|\$\{[^{}]*\})*))?\}|([@*#?0-9$!]))"
-)
-_COUNTS = {
+_MOST_COMMANDS = 500
+_DEEPEST = 8  # functions that call functions
+_CORES = {
     "nproc": Counter.AFFINITY,
     "nproc --all": Counter.HOST,
     "getconf _NPROCESSORS_ONLN": Counter.HOST,
-    "grep -c processor /proc/cpuinfo": Counter.HOST,
+    "getconf _NPROCESSORS_CONF": Counter.HOST,
     "grep -c ^processor /proc/cpuinfo": Counter.HOST,
+    "grep -c processor /proc/cpuinfo": Counter.HOST,
 }
-_ARITHMETIC = re.compile(r"\s*(?:(\d+)|\$?\{?([A-Za-z_]\w*)\}?|\$\((nproc(?: --all)?)\)|([-+*/%()]))")
-_OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "floordiv", "%": "mod"}
-ALL_ARGUMENTS = "\x00@"  # what `"$@"` stands for, until whoever knows the arguments puts them in
+_OPERATIONS = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "floordiv",  # the shell divides whole numbers
+    ast.FloorDiv: "floordiv",
+    ast.Mod: "mod",
+}
+_SILENT = frozenset(": true false [ [[ test echo printf shift trap exit return wait sleep set".split())
+_DECLARES = frozenset({"export", "declare", "typeset", "local", "readonly"})
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """One word of a command: its value, how it is written, and where."""
+class ShellWord:
+    """One argument of a command: its value as far as it is known, and where it is written."""
 
     value: Value
-    text: str
     where: Location
-
-    @property
-    def literal(self) -> str | None:
-        """The text of the word, if nothing in it is open."""
-        return self.value if isinstance(self.value, str) else None
+    text: str  # as written
 
 
 @dataclass(frozen=True, slots=True)
-class Simple:
-    """One simple command: its words, and the variables that are set for it alone."""
+class ShellCommand:
+    """A command that the text can run."""
 
-    words: tuple[Word, ...]
-    assignments: tuple[tuple[str, Word], ...] = ()
+    words: tuple[ShellWord, ...]
+    environment: Mapping[str, Said]  # exported by the text or set in front of the command
+    folder: str  # where it runs, relative to where the text starts, or absolute; "" is the start
+    execs: bool = False  # `exec`: it takes the place of the shell
+    background: bool = False
+    alternative: bool = False  # one of several branches
+    last: bool = False  # nothing follows it: shells may let it take their place when they are given it with -c
 
 
-def plain_words(words: tuple[Text, ...]) -> tuple[Word, ...]:
-    """The words of an exec form: nothing in them is expanded."""
-    return tuple(Word(Unknown("filled in when it is deployed") if HOLE in one.text else one.text, one.text, one.where)
-                 for one in words)  # fmt: skip
+def shell_commands(
+    text: Text, environment: Mapping[str, Value] | None = None, arguments: tuple[ShellWord, ...] | None = None
+) -> tuple[ShellCommand, ...]:
+    """The simple commands of a text, in the order in which they are written.
 
-
-def commands_in(text: Text) -> list[Simple]:
-    """Every simple command of a shell text, in order."""
-    return list(_Reader(text).commands())
+    `environment`: variables that are known to be set at the start; others are `Env`. `arguments`: what `$@` stands
+    for, if that is known.
+    """
+    walk = _Walk(text, dict(environment or {}), arguments)
+    walk.run(parse_shell(text.text))
+    commands = walk.commands
+    if commands and not commands[-1].background:
+        last = commands[-1]
+        commands[-1] = ShellCommand(
+            last.words, last.environment, last.folder, last.execs, False, last.alternative, last=True
+        )
+    return tuple(commands)
 
 
 @dataclass(slots=True)
-class _Reader:
-    """The state of one reading: where it stands, and the variables assigned so far."""
+class _Variable:
+    value: Value
+    said: Said | None = None  # where the text sets it; None: it was set before
 
+
+@dataclass(slots=True)
+class _Walk:
     text: Text
-    at: int = 0
-    variables: dict[str, Value] = field(default_factory=dict)
-    pieces: list[Value] | None = None  # of the word that is being read
-    start: int = 0
-    words: list[Word] = field(default_factory=list)
+    given: dict[str, Value]
+    arguments: tuple[ShellWord, ...] | None
+    variables: dict[str, _Variable] = field(default_factory=dict)
+    exported: set[str] = field(default_factory=set)
+    all_exported: bool = False  # `set -a`
+    folder: str = ""
+    functions: dict[str, tuple[Node, ...]] = field(default_factory=dict)
+    commands: list[ShellCommand] = field(default_factory=list)
+    branch: int = 0
+    depth: int = 0
 
-    def commands(self) -> Iterator[Simple]:
-        source = self.text.text
-        while self.at < len(source):
-            character = source[self.at]
-            if character in "\n;&|":
-                self.end_word()
-                yield from self.end_command()
-                self.at += 1
-            elif character == ")":
-                self.pieces = None
-                self.words.clear()  # a pattern of `case`, or the head of a function
-                self.at += 1
-            elif character == "(":
-                self.end_word()
-                yield from self.end_command()
-                self.at += 1
-            elif character in " \t":
-                self.end_word()
-                self.at += 1
+    def run(self, nodes: tuple[Node, ...]) -> None:
+        for node in nodes:
+            if len(self.commands) >= _MOST_COMMANDS:
+                return
+            if isinstance(node, Simple):
+                self._simple(node)
+            elif isinstance(node, Function):
+                self.functions[node.name] = node.body
+            elif isinstance(node, Branches):
+                self._branches(node)
+            elif isinstance(node, Loop):
+                self._loop(node)
             else:
-                self.character(source, character)
-        self.end_word()
-        yield from self.end_command()
+                self._group(node)
 
-    def character(self, source: str, character: str) -> None:
-        """One character, or quoted or expanded stretch, of a word."""
-        if character == "\\":
-            if source[self.at : self.at + 2] != "\\\n":
-                self.add(source[self.at + 1 : self.at + 2])
-            self.at += 2
-        elif character == "#" and self.pieces is None:
-            end = source.find("\n", self.at)
-            self.at = len(source) if end < 0 else end
-        elif character == "'":
-            end = source.find("'", self.at + 1)
-            end = len(source) if end < 0 else end
-            self.add(source[self.at + 1 : end])
-            self.at = end + 1
-        elif character == '"':
-            self.double(source)
-        elif character in "<>":
-            self.redirection(source)
-        elif character == "`" or source[self.at : self.at + 2] == "$(" or character == "$":
-            self.expansion(source)
-        else:
-            end = self.at + 1
-            while end < len(source) and source[end] not in " \t\n;&|()\\'\"$`<>":
-                end += 1
-            self.add(source[self.at : end])
-            self.at = end
+    def _group(self, node: Group) -> None:
+        variables, folder = dict(self.variables), self.folder
+        self.run(node.body)
+        if node.inside:
+            self.variables, self.folder = variables, folder
 
-    def add(self, piece: Value) -> None:
-        if self.pieces is None:
-            self.pieces = []
-            self.start = self.at
-        self.pieces.append(piece)
+    def _branches(self, node: Branches) -> None:
+        self.run(node.conditions)
+        before, folder = self.variables, self.folder
+        ends = [] if node.exhaustive else [before]
+        folders = set() if node.exhaustive else {folder}
+        self.branch += 1
+        for body in node.bodies:
+            self.variables, self.folder = dict(before), folder
+            self.run(body)
+            if not _leaves(body):  # what comes after is not reached from here
+                ends.append(self.variables)
+                folders.add(self.folder)
+        self.branch -= 1
+        self.variables = _merged(ends) if ends else dict(before)
+        self._default_of(node, ends)
+        self.folder = folders.pop() if len(folders) == 1 else HOLE if folders else folder
 
-    def double(self, source: str) -> None:
-        self.add("")
-        self.at += 1
-        while self.at < len(source) and source[self.at] != '"':
-            if source[self.at] == "\\" and source[self.at + 1 : self.at + 2] in ('"', "$", "`", "\\", "\n"):
-                if source[self.at + 1] != "\n":
-                    self.add(source[self.at + 1])
-                self.at += 2
-            elif source[self.at] in "$`":
-                self.expansion(source)
-            else:
-                end = self.at + 1
-                while end < len(source) and source[end] not in '"$`\\':
-                    end += 1
-                self.add(source[self.at : end])
-                self.at = end
-        self.at += 1
-
-    def redirection(self, source: str) -> None:
-        """`> file`, `2>&1`, `<<< text`: no word of the command."""
-        if self.pieces is not None and all(isinstance(piece, str) and piece.isdigit() for piece in self.pieces):
-            self.pieces = None
-        self.end_word()
-        match = re.compile(r"[<>]+&?[ \t]*[^\s;&|()]*").match(source, self.at)
-        self.at = match.end() if match else self.at + 1
-
-    def expansion(self, source: str) -> None:
-        """`$NAME`, `${NAME:-default}`, `$(command)`, `$((arithmetic))` and backquotes."""
-        if source.startswith("$((", self.at):
-            end = _closing(source, self.at + 1)
-            self.add(arithmetic(source[self.at + 3 : end - 1], self.named))
-            self.at = end + 1
+    def _default_of(self, node: Branches, ends: list[dict[str, _Variable]]) -> None:
+        """`if [ -z "$X" ]; then X=4; fi`: a default for a variable that may be set."""
+        only = node.conditions[0] if len(node.conditions) == 1 and len(node.bodies) == 1 else None
+        words = only.words if isinstance(only, Simple) else ()
+        if len(words) < 3 or words[0].bare not in ("[", "[[", "test") or words[1].bare != "-z":
             return
-        if source.startswith("$(", self.at) or source[self.at] == "`":
-            end = source.find("`", self.at + 1) if source[self.at] == "`" else _closing(source, self.at + 1)
-            end = len(source) if end < 0 else end
-            inner = source[self.at + (1 if source[self.at] == "`" else 2) : end].strip()
-            counter = _COUNTS.get(" ".join(inner.split()))
-            self.add(Cores(counter) if counter is not None else Unknown(f"what `{inner[:40]}` prints"))
-            self.at = end + 1
+        tested = words[2].parts[0]
+        name = tested.name if isinstance(tested, Parameter) else ""
+        then = ends[-1].get(name)
+        if then is not None and isinstance(self._before(ends, name), Env):
+            self.variables[name] = _Variable(Env(name, then.value), then.said)
+
+    def _before(self, ends: list[dict[str, _Variable]], name: str) -> Value:
+        earlier = ends[0].get(name)
+        return earlier.value if earlier is not None else self.given.get(name, Env(name, ""))
+
+    def _loop(self, node: Loop) -> None:
+        if node.variable:
+            self.variables[node.variable] = _Variable(Unknown("it changes in a loop"))
+        before = dict(self.variables)
+        self.branch += 1
+        self.run(node.body)
+        self.branch -= 1
+        self.variables = _merged([before, self.variables])
+
+    def _simple(self, node: Simple) -> None:
+        front = {name: self._set_value(name, appends, word) for name, appends, word in node.assignments}
+        if not node.words:
+            for name, each in front.items():
+                self._assign(name, each)
             return
-        match = _PARAMETER.match(source, self.at)
-        if match is None:
-            self.add("$")
-            self.at += 1
+        words = [word for each in node.words for word in self._words(each)]
+        execs = False
+        while words and words[0].value in ("exec", "command", "builtin", "nohup"):
+            execs |= words[0].value == "exec"
+            words.pop(0)
+            while execs and words and isinstance(words[0].value, str) and re.fullmatch("-[cl]+", words[0].value):
+                words.pop(0)
+        called = words[0].value if words else None
+        if not words or self._builtin(called, node, words):
             return
-        self.add(self.parameter(match))
-        self.at = match.end()
-
-    def parameter(self, match: re.Match[str]) -> Value:
-        name, braced, operator, default, special = match.groups()
-        if special is not None:
-            return ALL_ARGUMENTS if special in "@*" else Unknown(f"${special}")
-        known = self.named(name or braced)
-        if not operator or not isinstance(known, Env):
-            return known
-        if operator in (":-", "-", ":=", "="):
-            value = expanded(default or "", self.named)
-            if operator in (":=", "="):
-                self.variables[braced] = Env(braced, value)
-            return Env(braced, value)
-        return Env(braced, required=True) if "?" in operator else Unknown(f"${{{braced}{operator}…}}")
-
-    def named(self, name: str) -> Value:
-        """A variable: what the text assigned, else whatever the environment holds."""
-        return self.variables[name] if name in self.variables else Env(name, required=True)
-
-    def end_word(self) -> None:
-        if self.pieces is None:
+        body = self.functions.get(called) if isinstance(called, str) else None
+        if body is not None and self.depth < _DEEPEST:
+            self.depth += 1
+            arguments, self.arguments = self.arguments, tuple(words[1:])
+            self.run(body)
+            self.arguments = arguments
+            self.depth -= 1
             return
-        raw = self.text.text[self.start : self.at]
-        self.words.append(Word(joined(self.pieces), raw, self.text.at(self.start)))
-        self.pieces = None
+        environment = {name: each.said for name, each in front.items() if each.said is not None}
+        self.commands.append(
+            ShellCommand(
+                tuple(words),
+                {**self._exports(), **environment},
+                self.folder,
+                execs,
+                node.background,
+                self.branch > 0,
+            )
+        )
 
-    def end_command(self) -> Iterator[Simple]:
-        words, self.words = self.words, []
-        while words and words[0].text in _KEYWORDS:
-            words = words[1:]
-        if words and words[0].text in ("export", "local", "readonly", "declare", "set"):
-            words = words[1:]
-        assignments: list[tuple[str, Word]] = []
-        while words and (match := _ASSIGNMENT.match(words[0].text)):
-            assignments.append((match[1], _assigned(words[0], match[1])))
-            words = words[1:]
-        if words:
-            yield Simple(tuple(words), tuple(assignments))
+    def _exports(self) -> dict[str, Said]:
+        return {
+            name: each.said
+            for name, each in self.variables.items()
+            # A variable that was in the environment before stays there when it is set anew.
+            if each.said is not None and (self.all_exported or name in self.exported or name in self.given)
+        }
+
+    def _builtin(self, name: Value, node: Simple, words: list[ShellWord]) -> bool:
+        """Whether the command is one that only changes the state of the shell, which is then changed."""
+        if name in _DECLARES:
+            for each in node.words[1:]:
+                self._declare(str(name), each)
+        elif name == "cd":
+            target = words[1].value if len(words) > 1 else Unknown("home")
+            self.folder = posixpath.normpath(posixpath.join(self.folder, target)) if isinstance(target, str) else HOLE
+        elif name == "set":
+            self.all_exported |= {"-a", "allexport"} & {word.text for word in words} != set()
+        elif name == "unset":
+            for word in words[1:]:
+                self.variables[str(word.value)] = _Variable("")
+        elif name == "read":
+            for word in words[1:]:
+                self.variables[str(word.value)] = _Variable(Unknown("it is read from somewhere"))
         else:
-            self.variables.update((name, word.value) for name, word in assignments)
+            return name in _SILENT
+        return True
 
+    def _declare(self, builtin: str, word: Word) -> None:
+        first = word.parts[0]
+        match = re.match(r"([A-Za-z_]\w*)(=?)", first.text) if isinstance(first, Literal) else None
+        if match is None or not isinstance(first, Literal):
+            return
+        if builtin == "export":
+            self.exported.add(match[1])
+        if match[2]:
+            rest = first.text[match.end() :]
+            parts = (*((Literal(rest, first.quoted),) if rest else ()), *word.parts[1:])
+            inner = Word(parts or (Literal("", quoted=True),), word.start + match.end(), word.end)
+            self._assign(match[1], self._set_value(match[1], False, inner))
 
-def _assigned(word: Word, name: str) -> Word:
-    """The value of an assignment: the word without `NAME=`."""
-    value = word.value
-    prefix = f"{name}="
-    if isinstance(value, str):
-        value = value[len(prefix) :]
-    elif isinstance(value, Apply) and value.operation == "format" and isinstance(value.operands[0], str):
-        value = joined([value.operands[0][len(prefix) :], *value.operands[1:]])
-    return Word(value, word.text[len(prefix) :], word.where)
+    def _assign(self, name: str, value: _Variable) -> None:
+        self.variables[name] = value
 
+    def _set_value(self, name: str, appends: bool, word: Word) -> _Variable:
+        value = self._value(word.parts)
+        if appends:
+            value = _together([self._read(name), value])
+        text = self.text.cut(word.start, max(word.start, word.end))
+        return _Variable(value, variable(name, text, "shell script", value))
 
-def joined(pieces: list[Value]) -> Value:
-    """The value of a word of several pieces."""
-    kept = [piece for piece in pieces if piece != ""] or [""]
-    return kept[0] if len(kept) == 1 else _format(kept)
+    def _read(self, name: str) -> Value:
+        if name in self.variables:
+            return self.variables[name].value
+        if name in self.given:
+            return self.given[name]
+        return Env(name, "")
 
+    def _words(self, word: Word) -> list[ShellWord]:
+        """The arguments that one word becomes: none for an empty variable, several for `$@` or a value with spaces."""
+        where, written = self.text.at(word.start), self.text.text[word.start : word.end]
+        if len(word.parts) == 1 and isinstance(only := word.parts[0], Parameter):
+            if only.name in ("@", "*") and not only.other:
+                known = self.arguments
+                return list(known) if known is not None else [ShellWord(Unknown("its arguments"), where, written)]
+            value = self._part(only)
+            shown = value.default if isinstance(value, Env) else value
+            if not only.quoted and isinstance(shown, str) and (not shown or shown.split() != [shown]):
+                if isinstance(value, Env) and not shown:
+                    return [ShellWord(Unknown(f"${only.name} is set where it runs"), where, written)]
+                return [ShellWord(value_of(part), where, written) for part in shown.split()]
+        return [ShellWord(self._value(word.parts), where, written)]
 
-def _format(pieces: list[Value]) -> Value:
-    merged: list[Value] = []
-    for piece in pieces:
-        if merged and isinstance(piece, str) and isinstance(merged[-1], str):
-            merged[-1] += piece
-        else:
-            merged.append(piece)
-    return merged[0] if len(merged) == 1 else apply("format", tuple(merged))
+    def _value(self, parts: tuple[Part, ...]) -> Value:
+        return _together([self._part(part) for part in parts])
 
+    def _part(self, part: Part) -> Value:
+        if isinstance(part, Literal):
+            return value_of(part.text)
+        if isinstance(part, Parameter):
+            return self._parameter(part)
+        if isinstance(part, Arithmetic):
+            return self._arithmetic(part.expression)
+        command = " ".join(part.command.replace("'", "").replace('"', "").split())
+        counter = _CORES.get(re.sub(r"\s*(?:2>\s*/dev/null|\|\|.*)$", "", command))
+        return Unknown("what a command prints") if counter is None else Apply("str", (Cores(counter),))
 
-def expanded(text: str, named: Callable[[str], Value]) -> Value:
-    """Text with its variables put in (the default of `${A:-${B:-1}}`)."""
-    pieces: list[Value] = []
-    at = 0
-    text = text.strip("\"'")
-    for match in _PARAMETER.finditer(text):
-        pieces.append(text[at : match.start()])
-        name, braced, operator, default, special = match.groups()
-        if special is not None:
-            pieces.append(Unknown(f"${special}"))
-        elif operator in (":-", "-", ":=", "="):
-            pieces.append(Env(braced, expanded(default or "", named)))
-        else:
-            pieces.append(named(name or braced))
-        at = match.end()
-    pieces.append(text[at:])
-    return joined(pieces)
-
-
-def _closing(source: str, opening: int) -> int:
-    """Where the parenthesis at `opening` closes; the end of the text where it does not."""
-    depth = 0
-    for place in range(opening, len(source)):
-        depth += {"(": 1, ")": -1}.get(source[place], 0)
-        if depth == 0:
-            return place
-    return len(source)
-
-
-def arithmetic(text: str, named: Callable[[str], Value]) -> Value:
-    """The value of `$((…))`: numbers, variables, `$(nproc)`, + - * / % and parentheses."""
-    tokens: list[Value | str] = []
-    at = 0
-    while at < len(text.rstrip()):
-        match = _ARITHMETIC.match(text, at)
-        if match is None:
-            return Unknown("arithmetic of the shell")
-        number, name, count, operator = match.groups()
-        if number is not None:
-            tokens.append(int(number))
-        elif count is not None:
-            tokens.append(Cores(_COUNTS[count]))
-        elif name is not None:
-            tokens.append(apply("int", (named(name),)))
-        else:
-            tokens.append(operator)
-        at = match.end()
-    tokens.reverse()
-    value = _sum(tokens)
-    return Unknown("arithmetic of the shell") if tokens or value is None else value
-
-
-def _sum(tokens: list[Value | str]) -> Value:
-    value = _product(tokens)
-    while tokens and tokens[-1] in ("+", "-"):
-        operator = str(tokens.pop())
-        value = apply(_OPERATORS[operator], (value, _product(tokens)))
-    return value
-
-
-def _product(tokens: list[Value | str]) -> Value:
-    value = _atom(tokens)
-    while tokens and tokens[-1] in ("*", "/", "%"):
-        operator = str(tokens.pop())
-        value = apply(_OPERATORS[operator], (value, _atom(tokens)))
-    return value
-
-
-def _atom(tokens: list[Value | str]) -> Value:
-    if not tokens:
-        return Unknown("arithmetic of the shell")
-    token = tokens.pop()
-    if token == "(":
-        value = _sum(tokens)
-        if tokens and tokens[-1] == ")":
-            tokens.pop()
+    def _parameter(self, part: Parameter) -> Value:
+        if part.other:
+            return Unknown("the shell works it out")
+        if not part.name[:1].isalpha() and part.name[:1] != "_":
+            return self._argument(part)
+        value = self._read(part.name)
+        if not part.operator:
+            return value
+        word = self._value(part.word)
+        if part.operator == "?":
+            return Env(part.name, required=True) if isinstance(value, Env) else value
+        if part.operator == "+":
+            return word if isinstance(value, str) and value else Unknown(f"depends on ${part.name}")
+        if isinstance(value, Env):
+            value = Env(part.name, word)
+        elif value == "":
+            value = word
+        if part.operator == "=":
+            self._assign(part.name, _Variable(value, variable(part.name, self.text.cut(0, 0), "shell script", value)))
         return value
-    return Unknown("arithmetic of the shell") if isinstance(token, str) else token
+
+    def _argument(self, part: Parameter) -> Value:
+        number = int(part.name) if part.name.isdecimal() else 0
+        known = self.arguments
+        if known is None or number == 0:
+            return Unknown("an argument of the script")
+        if number <= len(known):
+            return known[number - 1].value
+        return self._value(part.word) if part.operator in ("-", "=") else ""
+
+    def _arithmetic(self, expression: str) -> Value:
+        plain = re.sub(r"\$\{([A-Za-z_]\w*)(?::-(\d+))?\}|\$([A-Za-z_]\w*)", lambda m: m[1] or m[3], expression)
+        plain = re.sub(r"\$\((.*?)\)|`(.*?)`", lambda m: _core_name(m[1] or m[2]), plain).strip()
+        try:
+            tree = ast.parse(plain, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return Unknown("an expression of the shell")
+        return Apply("str", (self._number(tree, 0),))
+
+    def _number(self, node: ast.expr, depth: int) -> Value:
+        if isinstance(node, ast.Constant) and isinstance(node.value, int) and not isinstance(node.value, bool):
+            return node.value
+        if isinstance(node, ast.Name):
+            if node.id in _COUNTERS:
+                return Cores(_COUNTERS[node.id])
+            value = self._read(node.id)
+            return value if isinstance(value, Unknown) else Apply("int", (value,))
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS and depth < 50:
+            operands = (self._number(node.left, depth + 1), self._number(node.right, depth + 1))
+            unknown = next((each for each in operands if isinstance(each, Unknown)), None)
+            return unknown or Apply(_OPERATIONS[type(node.op)], operands)
+        return Unknown("an expression of the shell")
+
+
+_COUNTERS = {f"fastlint_{counter.value}": counter for counter in Counter}
+
+
+def _core_name(command: str) -> str:
+    counter = _CORES.get(" ".join(command.replace("'", "").replace('"', "").split()))
+    return "()" if counter is None else f"fastlint_{counter.value}"
+
+
+def _together(values: list[Value]) -> Value:
+    """Several pieces as one text."""
+    if len(values) == 1:
+        return values[0]
+    if all(isinstance(value, str) for value in values):
+        return "".join(str(value) for value in values)
+    unknown = next((value for value in values if isinstance(value, Unknown)), None)
+    return unknown or Apply("add", tuple(values))
+
+
+def _merged(ends: list[dict[str, _Variable]]) -> dict[str, _Variable]:
+    """What is known after branches: what all of them agree on."""
+    out = dict(ends[0])
+    for name in {name for end in ends for name in end}:
+        found = [end.get(name) for end in ends]
+        first = found[0]
+        if first is None or any(each is None or each.value != first.value for each in found):
+            said = next(each.said for each in found if each is not None)
+            out[name] = _Variable(Unknown("branches set it differently"), said)
+    return out
+
+
+def _leaves(body: tuple[Node, ...]) -> bool:
+    """Whether a body ends the script: nothing after it sees its variables."""
+    last = body[-1] if body else None
+    return isinstance(last, Simple) and bool(last.words) and last.words[0].bare in ("exec", "exit", "return")
