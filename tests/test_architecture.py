@@ -40,8 +40,8 @@ KNOWN_BY = {
     "ruamel": ("fastlint.deploy.readers.yaml_nodes",),
     "pydantic": ("fastlint.rulebook.schema", "fastlint.rulebook.load", "fastlint.config.shape"),
     "pydantic_core": ("fastlint.config.shape",),
-    "tomli": ("fastlint.rulebook", "fastlint.config", "fastlint.deploy.readers"),
-    "tomllib": ("fastlint.rulebook", "fastlint.config", "fastlint.deploy.readers"),
+    "tomli": ("fastlint.rulebook", "fastlint.config", "fastlint.deploy.servers", "fastlint.deploy.readers"),
+    "tomllib": ("fastlint.rulebook", "fastlint.config", "fastlint.deploy.servers", "fastlint.deploy.readers"),
 }
 
 JUNK_DRAWERS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc", "core"}
