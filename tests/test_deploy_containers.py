@@ -251,6 +251,48 @@ def test_an_override_of_a_build_keeps_the_rest_of_it(tmp_path: Path) -> None:
     assert (build.dockerfile, build.context, build.target) == ("x/D", "x", "slim")
 
 
+BUILT = """\
+ARG BASE=slim
+FROM python:$BASE AS base
+ARG WORKERS=2
+ARG UNSAID
+ENV WEB_CONCURRENCY=$WORKERS OTHER=$UNSAID
+CMD ["base"]
+FROM base AS dev
+CMD ["dev"]
+FROM base
+CMD ["last"]
+"""
+# `build` of a compose service: command, image and two variables of the stage that it makes.
+BUILDS: dict[str, tuple[str, tuple[str, str, object, object] | None]] = {
+    "the last stage": ("{context: .}", ("last@10", "python:slim", "2", None)),
+    "a short form": (".", ("last@10", "python:slim", "2", None)),
+    "a target": ("{context: ., target: dev}", ("dev@8", "python:slim", "2", None)),
+    "arguments": ("{context: ., args: {BASE: x, WORKERS: 5, UNSAID: u}}", ("last@10", "python:x", "5", "u")),
+    "a list of arguments": ("{context: ., args: [WORKERS=5]}", ("last@10", "python:slim", "5", None)),
+    "an argument from outside": ("{context: ., args: [WORKERS]}", ("last@10", "python:slim", None, None)),
+    "no such target": ("{context: ., target: nobody}", None),
+    "no such file": ("{context: ., dockerfile: nobody}", None),
+    "a repository elsewhere": ("https://example.com/x.git", None),
+}
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_what_a_build_makes(name: str, tmp_path: Path) -> None:
+    build, expected = BUILDS[name]
+    compose = f"services:\n  api:\n    build: {build}\n"
+    made = one(read(tmp_path, {"compose.yml": compose, "Dockerfile": BUILT}), "api").build
+    image = made.image if made is not None else None
+    if expected is None:
+        assert image is None
+        return
+    assert image is not None
+    assert image.image is not None
+    variables = [image.environment[key].value for key in ("WEB_CONCURRENCY", "OTHER")]
+    known = [value if isinstance(value, str) else None for value in variables]
+    assert (line(image.command), image.image.text, *known) == expected
+
+
 INTERPOLATIONS: list[tuple[str, str]] = [
     ("${X:-4}", "4"),
     ("${X-4}", "4"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from fastlint.deploy.find import Candidate, read_bytes
 from fastlint.deploy.plan import Said
@@ -15,7 +16,7 @@ from fastlint.deploy.readers.dockerfile import read_dockerfile
 from fastlint.deploy.readers.environment import read_environment_file
 from fastlint.deploy.readers.processes import read_procfile, read_supervisor, read_systemd
 from fastlint.deploy.readers.purpose import for_development
-from fastlint.deploy.service import Broken, Database, Kind, Proxy, Readings, Run, Service
+from fastlint.deploy.service import HOLE, Broken, Database, Kind, Proxy, Readings, Run, Service
 from fastlint.deploy.texts import decoded, joined, lines_of
 from fastlint.finding import Location
 
@@ -86,7 +87,7 @@ class _Reading:
         """Everything, in the order of paths and lines."""
         services, databases, broken = compose.read_compose(self._compose, self._open)
         pods, ingresses, unparsable = kubernetes.read_kubernetes(self._kubernetes)
-        every = [*self._services, *services, *pods]
+        every = [self._built(each) for each in (*self._services, *services)] + pods
         problems = {each.where.path: each for each in reversed([*self._broken, *broken, *unparsable])}
         return Readings(
             services=tuple(sorted(every, key=lambda each: (each.where, each.name, each.files))),
@@ -95,6 +96,18 @@ class _Reading:
             broken=tuple(problems[path] for path in sorted(problems)),
             environment_files=self._environments,
         )
+
+    def _built(self, service: Service) -> Service:
+        """The service with the stage that its build makes, where the Dockerfile is in the project."""
+        build = service.build
+        text = self._open(build.dockerfile) if build is not None else None
+        if build is None or text is None:
+            return service
+        # An argument that is not known here is given all the same: the default is then not what counts.
+        given = {name: each.value if isinstance(each.value, str) else HOLE for name, each in build.arguments.items()}
+        stages, _ = read_dockerfile(build.dockerfile, text, given)
+        wanted = [each for each in stages if each.stage == build.target or (not build.target and each.last_stage)]
+        return replace(service, build=replace(build, image=wanted[-1])) if wanted else service
 
     def _open(self, path: str) -> str | None:
         """The text of a file that another one names; None for anything outside of the project."""

@@ -79,6 +79,7 @@ class Build:
     target: str  # the stage; "" is the last one
     where: Location
     arguments: Mapping[str, Said] = field(default_factory=dict)
+    image: Service | None = None  # the stage that it makes, with these arguments; None: no such Dockerfile or stage
 
 
 @dataclass(frozen=True, slots=True)

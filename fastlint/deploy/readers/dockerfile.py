@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from fastlint.amounts import seconds_of
 from fastlint.deploy.plan import Limits, Rank, Said
@@ -62,8 +63,10 @@ class _Stage:
         return {**self.arguments, **values}
 
 
-def read_dockerfile(path: str, text: str) -> tuple[list[Service], list[Broken]]:
-    """A record of every stage, the one that counts last."""
+def read_dockerfile(
+    path: str, text: str, given: Mapping[str, str] = MappingProxyType({})
+) -> tuple[list[Service], list[Broken]]:
+    """A record of every stage, the one that counts last. `given` are the arguments of the build."""
     plain = without_tags(text)
     stages: list[_Stage] = []
     globals_: dict[str, str] = {}
@@ -78,9 +81,9 @@ def read_dockerfile(path: str, text: str) -> tuple[list[Service], list[Broken]]:
         elif name == "FROM":
             _begin(stages, globals_, rest)
         elif name == "ARG" and not stages:
-            globals_.update(_arguments(rest, globals_))
+            globals_.update(_arguments(rest, globals_, given))
         elif stages:
-            _instruct(stages, name, rest)
+            _instruct(stages, name, rest, given)
     return [_service(path, stage, number, stages) for number, stage in enumerate(stages)], []
 
 
@@ -151,10 +154,10 @@ def _stage(stages: list[_Stage], name: str) -> _Stage | None:
     return next((each for each in reversed(stages) if each.name.lower() == name.lower()), None)
 
 
-def _instruct(stages: list[_Stage], name: str, rest: Text) -> None:
+def _instruct(stages: list[_Stage], name: str, rest: Text, given: Mapping[str, str]) -> None:
     stage = stages[-1]
     if name == "ARG":
-        stage.arguments.update(_arguments(rest, stage.variables(), stage.outer))
+        stage.arguments.update(_arguments(rest, stage.variables(), given, stage.outer))
     elif name == "ENV":
         variables = stage.variables()  # of the line before: a line does not see its own
         for key, value in _pairs(rest):
@@ -178,12 +181,16 @@ def _instruct(stages: list[_Stage], name: str, rest: Text) -> None:
         stage.copies += _copies(stages, rest)
 
 
-def _arguments(rest: Text, variables: Mapping[str, str], outer: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Arguments with their defaults; one without a default is whatever the build says."""
+def _arguments(
+    rest: Text, variables: Mapping[str, str], given: Mapping[str, str], outer: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Arguments as the build gives them, else their defaults; one without a default is whatever another build says."""
     out: dict[str, str] = {}
     assigned = {key: value.text for key, value in _pairs(rest, old_form=False)}
     for word in re.findall(r"[^\s=]+(?==)|(?<!\S)[\w]+(?!\S)", rest.text):
-        if word in assigned:
+        if word in given:
+            out[word] = given[word]
+        elif word in assigned:
             out[word] = _expanded(assigned[word], variables)
         elif word.isidentifier():
             out[word] = (outer or {}).get(word, HOLE)
