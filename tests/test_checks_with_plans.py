@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from fastlint.checks.executors import executors_without_limit, oversized_executors, processes_multiply
+from fastlint.config import Amount, TargetSettings
 from fastlint.deploy.plan import Limits, Rank, Said, ServerPlan, Setting
 from fastlint.finding import Finding, Location, Severity
 from fastlint.graph.build import build_graph
 from fastlint.graph.world import Module
+from fastlint.machine import Machine
 from fastlint.project import Project
 from fastlint.rulebook.load import load_catalogue
 from fastlint.rulebook.where import rules_folder
@@ -57,6 +59,21 @@ def messages(findings: list[Finding]) -> list[str]:
 def test_the_size_of_a_pool_is_that_of_the_target(plans: tuple[ServerPlan, ...], threads: str, processes: str) -> None:
     found = messages(list(executors_without_limit(project(*plans))))
     assert [text.partition("takes ")[2] for text in found] == [threads, processes]
+
+
+def test_declared_cores_count_without_any_plan() -> None:
+    declared = project()
+    declared.settings = TargetSettings(cores=Amount(2, "--cores"))
+    assert "min(32, 2 + 4) = 6" in messages(list(executors_without_limit(declared)))[0]
+
+
+def test_the_linting_machine_is_never_asked() -> None:
+    def asked() -> Machine:
+        raise AssertionError("nobody said that this machine is the server")
+
+    silent = project()
+    silent.machine = asked
+    assert "min(32, cores + 4)" in messages(list(executors_without_limit(silent)))[0]
 
 
 def test_thirty_threads_are_many_for_two_cores_only() -> None:

@@ -9,7 +9,7 @@ from fastlint.checks.executors import tokens_of
 from fastlint.checks.served import Played, by_place, confidence, per_request, played, running, serves_request, steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State
-from fastlint.graph.shapes import last_name, names_in, target_of
+from fastlint.graph.shapes import last_name, names_in, targets_of
 from fastlint.graph.state import MAYBE
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
@@ -153,7 +153,7 @@ def clients_never_closed(project: Project) -> Iterator[Finding]:
             continue
         if "aio" not in calls[0].record.name and "sync" not in calls[0].record.name.lower():
             continue  # a synchronous client's sockets are closed with the process; an asynchronous one warns
-        kept = [last_name(target) for target in target_of(shape[1]) if _is_long_lived(target, function)]
+        kept = [last_name(target) for target in targets_of(shape[1]) if _is_long_lived(target, function)]
         if not kept or any(name in closed for name in kept):
             continue
         name = f"{calls[0].record.name}(…)"

@@ -18,9 +18,11 @@ from fastlint.checks.served import (
     serves_request,
     steps_to,
 )
+from fastlint.deploy.plan import Limits
+from fastlint.deploy.target import target_of
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
-from fastlint.graph.shapes import last_name, names_in, target_of
+from fastlint.graph.shapes import last_name, names_in, targets_of
 from fastlint.graph.state import CALL, POOL, PROCESS, Event, Variant
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
@@ -35,15 +37,18 @@ _HEALTH = ("health", "healthz", "ready", "readyz", "live", "livez", "liveness", 
 
 
 def cores_of(project: Project) -> float | None:
-    """The cores that the target grants, if the plans name exactly one number."""
-    granted = {plan.limits.cores.value for plan in project.plans if plan.limits.cores is not None}
-    only = next(iter(granted)) if len(granted) == 1 else None
-    return float(only) if isinstance(only, (int, float)) and not isinstance(only, bool) else None
+    """The cores of the target, where somebody declares exactly one number: never those of the linting machine."""
+    limits = [plan.limits for plan in project.plans if not plan.development] or [Limits()]
+    if project.settings.cores is None and not project.settings.host and all(each.cores is None for each in limits):
+        return None
+    grants = [target_of(project.settings, each, project.machine).cores for each in limits]
+    declared = {grant.value for grant in grants if grant.declared}
+    return next(iter(declared)) if len(declared) == 1 else None
 
 
 def workers_of(project: Project) -> int | None:
     """The number of workers of the service, if the plans name exactly one."""
-    known = {plan.value("workers") for plan in project.plans}
+    known = {plan.value("workers") for plan in project.plans if not plan.development}
     only = next(iter(known)) if len(known) == 1 else None
     return only if isinstance(only, int) and not isinstance(only, bool) else None
 
@@ -175,7 +180,7 @@ def executors_never_shut_down(project: Project) -> Iterator[Finding]:
         shape = project.shapes.call(function, site)
         if state is None or shape is None or per_request(project, calls) is not None:
             continue
-        kept = [last_name(target) for target in target_of(shape[1]) if _outlives(target, function)]
+        kept = [last_name(target) for target in targets_of(shape[1]) if _outlives(target, function)]
         if kept and not any(name in ended for name in kept):
             yield _pool_finding(project, "FL205", calls, state, "")
 

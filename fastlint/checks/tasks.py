@@ -18,7 +18,7 @@ from fastlint.checks.served import (
 )
 from fastlint.finding import Finding, Step
 from fastlint.graph.contexts import Context, State
-from fastlint.graph.shapes import Ancestors, is_discarded, last_name, names_in, target_of
+from fastlint.graph.shapes import Ancestors, is_discarded, last_name, names_in, targets_of
 from fastlint.graph.state import COROUTINE, LOOP, MAYBE, Variant
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
@@ -87,7 +87,7 @@ def _handed(project: Project, calls: list[Played], site: int) -> Variant | None:
 
 def _never_read(project: Project, function: FunctionRef, around: Ancestors) -> bool:
     """Whether the result goes to a local name that nothing ever reads, in a function that then ends by itself."""
-    targets = target_of(around)
+    targets = targets_of(around)
     if function[1] < 0 or len(targets) != 1 or targets[0] is None or targets[0][0] != "n":
         return False
     name = targets[0][1]
@@ -481,7 +481,7 @@ def unbounded_queues(project: Project) -> Iterator[Finding]:
             continue
         if per_request(project, calls) is not None:  # the queue of one request or connection
             continue
-        for target in target_of(shape[1]):
+        for target in targets_of(shape[1]):
             put = _put_by_request(project, puts, _place_of_target(project, function, target))
             if put is None:
                 continue
@@ -605,7 +605,7 @@ def _is_lost(project: Project, function: FunctionRef, shape: tuple[Node, Ancesto
         return True
     if around[-1][0] in ("if", "while") and len(around[-1]) > 4:
         return bool(around[-1][1] is node or around[-1][2] is node)
-    targets = target_of(around) if around[-1][0] in ("=", ":") else []
+    targets = targets_of(around) if around[-1][0] in ("=", ":") else []
     if function[1] < 0 or len(targets) != 1 or targets[0] is None or targets[0][0] != "n":
         return False
     name = targets[0][1]

@@ -133,7 +133,7 @@ def is_discarded(around: Ancestors) -> bool:
     return bool(statement[0] == "=" and all(target == ["n", "_"] for target in statement[1]))
 
 
-def target_of(around: Ancestors) -> list[Node]:
+def targets_of(around: Ancestors) -> list[Node]:
     """The targets of the assignment whose value is the call itself (through `or` and conditional expressions)."""
     depth = len(around) - 1
     while depth > 0 and around[depth][0] in ("if", "bool", "w", ":="):
