@@ -23,7 +23,7 @@ from fastlint.deploy.target import target_of
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.shapes import last_name, names_in, targets_of
-from fastlint.graph.state import CALL, POOL, PROCESS, Event, Variant
+from fastlint.graph.state import CALL, COROUTINE, LOOP, POOL, PROCESS, Event, Variant
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.facts import Block, Node
@@ -267,6 +267,50 @@ def pool_waits_on_itself(project: Project) -> Iterator[Finding]:
                     symbol=graph.name(inner.variant),
                     subject=shown(wait.record.name),
                 )
+    yield from _shared_pool_waits(project)
+
+
+def _shared_pool_waits(project: Project) -> Iterator[Finding]:
+    """A thread of the server that waits for loop code, which in turn waits for one more of these threads."""
+    graph = project.graph
+    for (function, site), calls in by_place(played(project, "call back")).items():
+        for call in calls:
+            state = (call.variant.number, Context.POOL)
+            if state not in graph.contexts.arrivals or not _holds_token(project, state):
+                continue
+            hop = _hop_below(project, [e.target for e in call.variant.edges if e.site == site and e.kind == LOOP])
+            if hop is None:
+                continue
+            name = shown(call.record.name)
+            yield project.found(
+                "FL211",
+                project.where(function, site),
+                {"call": name, "detail": "of all sync routes"},
+                severity=Severity.WARNING,  # forty of them have to meet
+                confidence=confidence(project, state, call.flags),
+                steps=steps_to(project, state, site, name),
+                related=(Step(project.where(hop.function, hop.record.site), "one more thread of the same pool"),),
+                symbol=graph.name(call.variant),
+                subject=name,
+            )
+            break
+
+
+def _hop_below(project: Project, starts: list[int]) -> Played | None:
+    """The first call, in these coroutines or below them, that asks for a thread that sync routes share."""
+    seen: set[int] = set()
+    waiting = list(starts)
+    while waiting and len(seen) < 500:
+        number = waiting.pop(0)
+        if number in seen:
+            continue
+        seen.add(number)
+        variant = project.graph.variants[number]
+        for record, flags in variant.records.items():
+            if record.role == "hop":
+                return Played(variant, record, flags)
+        waiting.extend(edge.target for edge in variant.edges if edge.kind in (CALL, COROUTINE))
+    return None
 
 
 def _submits_and_waits(project: Project, start: int, place: Any) -> Iterator[tuple[Played, Played]]:

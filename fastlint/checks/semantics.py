@@ -67,7 +67,7 @@ def _could_be_sync(project: Project, variant: Variant, function: Function) -> bo
     makes = any(
         edge.kind in (COROUTINE, LOOP) and not _is_own_dependency(project, variant, edge.site) for edge in variant.edges
     )
-    return not makes and not any(r.role in ("task", "gather", "coroutine", "kept task") for r in variant.records)
+    return not makes and not any(r.role in ("task", "gather", "coroutine", "hop", "kept task") for r in variant.records)
 
 
 def _yields_once(function: Function) -> bool:

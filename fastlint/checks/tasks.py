@@ -582,7 +582,7 @@ def _coroutines_made(project: Project, variant: Variant) -> Iterator[tuple[int, 
         if _calls_by_name(project, variant.function, site, function.name):
             yield site, function.name, target
     for record, flags in variant.records.items():
-        if record.role == "coroutine" and not flags & MAYBE and record.site not in sites:
+        if record.role in ("coroutine", "hop") and not flags & MAYBE and record.site not in sites:
             yield record.site, record.name.rpartition(".")[2], None
 
 

@@ -43,6 +43,8 @@ Part = Literal[
     "kept task",  # makes a task that its group keeps
     "gather",  # waits for all of its arguments
     "coroutine",  # makes a coroutine that does nothing until it is awaited
+    "hop",  # makes a coroutine that runs a function in the threads that all sync routes share
+    "call back",  # keeps its thread while the loop runs something
     "background",  # hands work to a background task of the response
     "queue",  # makes a queue
     "put",  # puts something into a queue
