@@ -538,3 +538,9 @@ def test_real_files_are_counted_alike_and_found_again(paths: list[Path]) -> None
 
 def test_an_unreadable_file_has_no_facts() -> None:
     assert isinstance(parse(b"def f(:\n"), Unreadable)
+
+
+def test_every_statement_of_every_function_ends_in_its_site() -> None:
+    found = facts("def f(x):\n    return lambda: any(bool(y) for y in x)\n")
+    assert [function.name for function in found.functions] == ["f", "<lambda>", "<genexpr>"]
+    assert all(isinstance(function.body[-1][-1], int) for function in found.functions)

@@ -489,7 +489,19 @@ def _lambda(node: cst.Lambda, walk: _Walk) -> Node:
     parent = walk.inside()
     qualname = ".".join([*walk.path, f"<lambda{index}>"])
     walk.facts.functions[index] = Function(
-        index, "<lambda>", qualname, False, is_generator, params, [], None, [["ret", value]], site, parent, -1, True
+        index,
+        "<lambda>",
+        qualname,
+        False,
+        is_generator,
+        params,
+        [],
+        None,
+        [["ret", value, site]],
+        site,
+        parent,
+        -1,
+        True,
     )
     return ["fn", index]
 
