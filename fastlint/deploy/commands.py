@@ -114,7 +114,7 @@ def _in_shell(
 
 def plain_words(words: tuple[Text, ...]) -> tuple[ShellWord, ...]:
     """The words of an exec form: nothing in them is expanded."""
-    return tuple(ShellWord(value_of(one.text), one.where, one.text) for one in words)
+    return tuple(ShellWord(value_of(one.text), one.where, one.text, one) for one in words)
 
 
 def literal_of(word: ShellWord) -> str | None:
@@ -205,8 +205,8 @@ def _shell(
                 plain = literal_of(inner)
                 script = inner.text.strip("\"'") if plain is None else plain
                 rest = words[number + 3 :]  # after the text comes $0
-                where = Text(script, ((0, inner.where),))
-                yield from _in_shell(where, environment, way._replace(replaces=False), folder, rest)
+                inside = inner.source if inner.source is not None else Text(script, ((0, inner.where),))
+                yield from _in_shell(inside, environment, way._replace(replaces=False), folder, rest)
             return
         if not text.startswith("-") and literal_of(words[0]) != "su":
             yield Program("script", text, word.where, way.by, words[number + 1 :], way.environment, way.replaces)

@@ -109,8 +109,8 @@ class _Join:
 
     def _built(self, service: Service) -> Service | None:
         build = service.build
-        if build is None:
-            return None
+        if build is None or build.image is not None:
+            return build.image if build is not None else None
         stages = [one for one in self.images if one.path == build.dockerfile]
         if build.target:
             return next((one for one in stages if one.stage == build.target), None)

@@ -61,6 +61,7 @@ class ShellWord:
     value: Value
     where: Location
     text: str  # as written
+    source: Text | None = None  # the same with the place of each character, where the word may be a text of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +286,13 @@ class _Walk:
                 if isinstance(value, Env) and not shown:
                     return [ShellWord(Unknown(f"${only.name} is set where it runs"), where, written)]
                 return [ShellWord(value_of(part), where, written) for part in shown.split()]
-        return [ShellWord(self._value(word.parts), where, written)]
+        return [ShellWord(self._value(word.parts), where, written, self._source(word))]
+
+    def _source(self, word: Word) -> Text | None:
+        """The inside of a word that is one quoted literal without escapes: what `sh -c '…'` is given."""
+        only = word.parts[0] if len(word.parts) == 1 else None
+        inside = self.text.cut(word.start + 1, max(word.start + 1, word.end - 1))
+        return inside if isinstance(only, Literal) and only.quoted and only.text == inside.text else None
 
     def _value(self, parts: tuple[Part, ...]) -> Value:
         return _together([self._part(part) for part in parts])
