@@ -128,13 +128,13 @@ def _takes_credentials(project: Project, call: Played) -> bool:
 def _is_configured(project: Project, function: FunctionRef, node: Node, depth: int) -> bool:
     """Whether a value is a constant, or comes from the environment, the settings, the module or the object itself."""
     names = list(names_in(node))
-    if not names or depth > _FAR or any(name in _SETTINGS or name.isupper() for name in names):
-        return True
-    if any("setting" in name.lower() for name in names):
+    if not names or depth > _FAR or any("setting" in name.lower() for name in names):
         return True
     facts = project.graph.world.function(function)
     if any(param.name in names and param.name not in ("self", "cls") for param in facts.params):
         return False
+    if any(name in _SETTINGS or name.isupper() for name in names):
+        return True
     assigned = project.shapes.assigned(function, names[0])
     if assigned:
         return all(_is_configured(project, function, value, depth + 1) for value in assigned)
