@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fastlint.checks.ways import confidence_of, spelled, steps_to
@@ -24,14 +25,16 @@ from fastlint.graph.accesses import (
     Access,
 )
 from fastlint.graph.contexts import State
-from fastlint.graph.origins import from_request
+from fastlint.graph.guards import terminates
+from fastlint.graph.origins import assigned_to, from_request
 from fastlint.graph.places import FRAGILE, Key, maker
 from fastlint.graph.state import ONCE
 from fastlint.project import Project
-from fastlint.source.facts import Node
+from fastlint.source.facts import Block, Node
 
 _BOUNDED = FRAGILE | {"WeakValueDictionary", "WeakKeyDictionary", "WeakSet", "Counter"}
-_TASKS = frozenset({"create_task", "ensure_future"})  # kept so that they live: nobody asks for them later
+# Of use in its own process only, and kept for that
+_OWN = re.compile("lock|semaphore|condition|event|task|future|thread|process", re.IGNORECASE)
 _FRESH = frozenset({"uuid1", "uuid4", "uuid7", "token_hex", "token_urlsafe", "time_ns"})
 
 
@@ -47,7 +50,9 @@ def per_worker_state(project: Project) -> Iterator[Finding]:
         if not writes or not later or not _is_memory(project, place, writes):
             continue
         first = min(writes, key=lambda access: access.kind in (DROP, DISCARD))
-        yield _worker_finding(project, place, first, later[0], several)
+        # A flag may well be this process's own (started, ready): that is never more than advice
+        flag = all(access.kind == REBIND for access in writes)
+        yield _worker_finding(project, place, first, later[0], None if flag else several)
 
 
 def _by_requests(project: Project, access: Access) -> bool:
@@ -74,11 +79,12 @@ def _is_memory(project: Project, place: Key, writes: list[Access]) -> bool:
             and not any(basis.how == ABSENT for basis in access.bases)
             for access in writes
         )
-    if UPDATE in kinds:
-        return True
+    if UPDATE in kinds:  # what goes up and down again counts what is under way in this process
+        operators = {access.operator for access in writes if access.kind == UPDATE}
+        return not operators >= {"iadd", "isub"}
     if not places.holds_container(place) or any(maker(node) in FRAGILE for node in places.made(place)):
         return False
-    filling = [access for access in writes if access.kind in (PUT, ADD) and maker(access.value) not in _TASKS]
+    filling = [access for access in writes if access.kind in (PUT, ADD) and not _OWN.search(maker(access.value))]
     cached = [access for access in filling if any(basis.how in (ABSENT, LIMIT, TEST) for basis in access.bases)]
     return bool(filling) and (len(cached) < len(filling) or bool(kinds & {DROP, DISCARD}))
 
@@ -168,7 +174,36 @@ def _grows(project: Project, access: Access) -> bool:
     filled = any(node is not None and node[0] == "d" and node[1] for node in sharing.places.made(access.place))
     if filled and any(basis.how == VALUE for basis in access.bases):  # what is there already is changed
         return False
+    if _is_looked_up(sharing.world.function(access.function).body, access.index):
+        return False
     return from_request(sharing, access.function, access.index, _FRESH)
+
+
+def _is_looked_up(block: Block, index: Node) -> bool:
+    """Whether a part of the key is first looked up elsewhere, and who asks for what is not there gets no further."""
+    parts = index[1] if index[0] == "t" else [index]
+    for part in parts:
+        source = next(assigned_to(block, part[1]), None) if part is not None and part[0] == "n" else None
+        if source is not None and source[0] == "t" and _is_looked_up(block, source):
+            return True
+        for place, statement in enumerate(block):
+            found = statement[2] if statement[0] == "=" else None
+            asked = (
+                found is not None and found[0] == "c" and found[2] and found[2][-1] == "get" and found[3][:1] == [part]
+            )
+            if asked and any(
+                later[0] == "if" and terminates(later[2]) and _asks(later[1], statement[1][0])
+                for later in block[place + 1 : place + 3]
+            ):
+                return True
+    return False
+
+
+def _asks(test: Node, name: Node) -> bool:
+    """`name is None` or `not name`."""
+    if test is None:
+        return False
+    return bool((test[0] == "cmp" and test[2] == name) or (test[0] == "u" and test[2] == name))
 
 
 def _growing(project: Project, place: Key, access: Access) -> Finding:

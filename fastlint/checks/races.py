@@ -45,11 +45,11 @@ _EMPTIED = "what the other has put in meanwhile is replaced by an empty one"
 _WHOLE = "one step under the GIL, so probably nothing is lost; a free-threaded build of Python does not promise that"
 
 
-_MAKERS = re.compile(r"_*(create|make|build|connect|open|init|new|start|load|setup|set_up|from_)", re.IGNORECASE)
+_MAKERS = re.compile(r"_*(create|make|build|connect|open|init|new|start|setup|set_up|from_|load_?model)", re.IGNORECASE)
 
 
 _RESOURCES = re.compile(
-    "client|session|pool|engine|connect|lock|semaphore|transport|executor|driver|model|channel|socket|process|thread",
+    "client|session|pool|engine|connect|lock|semaphore|transport|executor|driver|model|channel|socket|process|thread|handler",
     re.IGNORECASE,
 )
 
@@ -370,5 +370,16 @@ def _is_made(project: Project, access: Access, across: bool) -> Confidence | Non
     if is_container(value) or (access.kind == PUT and not _RESOURCES.search(made)):
         return None  # by key, only what is kept open counts: what is merely known may be worked out twice
     if made[:1].isupper():
+        if not _RESOURCES.search(made) and not _does_something(project, access.place, made):
+            return None
         return Confidence.HIGH if access.through is None else Confidence.MEDIUM
     return Confidence.MEDIUM if access.through is None and _MAKERS.match(made) else None
+
+
+def _does_something(project: Project, place: Key, name: str) -> bool:
+    """Whether making an instance of a class of the project does anything: one as good as the other is no loss."""
+    world = project.graph.world
+    for value in project.graph.sharing.places.values(place):
+        if value[0] == "o" and world.class_((value[1], value[2])).name == name:
+            return any("__init__" in world.class_(above).methods for above in project.graph.sharing.classes(value))
+    return False

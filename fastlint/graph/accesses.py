@@ -72,6 +72,7 @@ class Access(NamedTuple):
     index: Node = None
     through: FunctionRef | None = None
     calls_between: bool = False  # something is called between its read and its write
+    operator: str = ""  # of an update: "iadd", "isub" …
 
 
 class Wait(NamedTuple):

@@ -547,6 +547,7 @@ class Walk:
         index = target[3] if target[0] == "s" else None
         before = len(self.flow.accesses)
         self.write(place, kind, -1, parts[0] | given if kind == UPDATE else given, value, index)
+        self.flow.accesses[-1] = self.flow.accesses[-1]._replace(operator=operator)
         self._mark_calls(before, self.called > called)
 
     def _delete(self, statement: Any) -> None:

@@ -17,8 +17,8 @@ from fastlint.graph.narrowing import collect_calls
 from fastlint.graph.places import Key, Places, maker
 from fastlint.graph.state import CALL, COROUTINE, LOOP, ONCE, POOL, Frame, Variant
 from fastlint.graph.statements import Interpreter
-from fastlint.graph.values import without_none
-from fastlint.graph.world import FunctionRef
+from fastlint.graph.values import Value, without_none
+from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.source.facts import Block, Node
 
 _DEEPEST = 5
@@ -257,6 +257,10 @@ class Sharing:
     def spelled(self, node: Node) -> str:
         """A chain of names and attributes as it is written."""
         return spelled_node(node)
+
+    def classes(self, value: Value) -> list[ClassRef]:
+        """The project classes of an instance, its own first."""
+        return [above for above in self.interpreter.order((value[1], value[2])) if isinstance(above, tuple)]
 
     def variants_of(self, ref: FunctionRef) -> list[int]:
         """The numbers of a function's variants."""
