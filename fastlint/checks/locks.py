@@ -9,7 +9,7 @@ from fastlint.checks.ways import confidence_of, spelled_lock, steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.accesses import THREADS, Flow, Hold
 from fastlint.graph.contexts import State
-from fastlint.graph.narrowing import collect_calls
+from fastlint.graph.guards import calls_within
 from fastlint.graph.sharing import Served
 from fastlint.project import Project
 
@@ -90,10 +90,8 @@ def wrong_locks(project: Project) -> Iterator[Finding]:
             continue
         if project.graph.world.function(ref).is_async:
             continue
-        calls: list[Any] = []
-        collect_calls(project.graph.world.function(ref).body, calls)
-        for call in calls:
-            callee = call[2] if len(call) == 5 else None
+        for call in calls_within(project.graph.world.function(ref).body):
+            callee = call[2]
             if callee is None or callee[0] != "a" or callee[3] not in _NAMES:
                 continue
             kind = sharing.type_of(callee[2], ref)

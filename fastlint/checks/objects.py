@@ -11,7 +11,7 @@ from typing import Any
 from fastlint.checks.ways import confidence_of, runs_in, spelled, steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State
-from fastlint.graph.narrowing import collect_calls
+from fastlint.graph.guards import calls_within
 from fastlint.graph.places import Key
 from fastlint.graph.sharing import Use
 from fastlint.project import Project
@@ -119,10 +119,8 @@ def _gathered(project: Project) -> Iterator[Finding]:
         served = sharing.served[ref]
         if served.loop is None or not sharing.calls_by_name(ref, ("gather",)):
             continue
-        calls: list[Any] = []
-        collect_calls(project.graph.world.function(ref).body, calls)
-        for call in calls:
-            if len(call) != 5 or call[2] is None or call[2][-1] != "gather":
+        for call in calls_within(project.graph.world.function(ref).body):
+            if call[2] is None or call[2][-1] != "gather":
                 continue
             for node in _given_twice(call):
                 kind = sharing.type_of(node, ref)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastlint.graph.state import Frame
@@ -27,6 +28,18 @@ def blocks_of(statement: Any) -> list[Block]:
     if tag == "match":
         return [case[1] for case in statement[2]]
     return []
+
+
+def calls_within(block: Block) -> Iterator[Node]:
+    """Every call in a block, in the order in which they are written; without recursion, as blocks can be deep."""
+    waiting: list[Any] = [block]
+    while waiting:
+        node = waiting.pop()
+        if not node:
+            continue
+        if node[0] == "c" and len(node) == 5:
+            yield node
+        waiting.extend(part for part in reversed(node) if isinstance(part, (list, tuple)))
 
 
 def guarded_place(test: Node, absent: bool) -> Node:

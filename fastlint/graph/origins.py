@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from fastlint.graph.guards import blocks_of
-from fastlint.graph.narrowing import collect_calls
+from fastlint.graph.guards import blocks_of, calls_within
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node, Param
@@ -45,10 +43,8 @@ def _passed(sharing: Sharing, ref: FunctionRef, param: Param, fresh: frozenset[s
     for caller, site in sharing.callers_of(ref):
         if caller[1] < 0:
             continue
-        calls: list[Any] = []
-        collect_calls(sharing.world.function(caller).body, calls)
-        for call in calls:
-            if len(call) != 5 or call[1] != site:
+        for call in calls_within(sharing.world.function(caller).body):
+            if call[1] != site:
                 continue
             position = place - 1 if function.owner >= 0 and call[2] is not None and call[2][0] == "a" else place
             given = next((value for name, value in call[4] if name == param.name), None)

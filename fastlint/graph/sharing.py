@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from fastlint.graph.accesses import WRITES, Access, Flow
 from fastlint.graph.contexts import Context, Contexts, State, entry_edges, step, unreached_cost
 from fastlint.graph.flows import Walk, spelled_node
-from fastlint.graph.guards import blocks_of
-from fastlint.graph.narrowing import collect_calls
+from fastlint.graph.guards import blocks_of, calls_within
 from fastlint.graph.places import Key, Places, maker
 from fastlint.graph.state import CALL, COROUTINE, LOOP, ONCE, POOL, Frame, Variant
 from fastlint.graph.statements import Interpreter
@@ -427,10 +426,8 @@ def _may_lock(statement: Any) -> bool:
 
 def _receivers(block: Block) -> Iterator[str]:
     """The names and attributes out of which a block takes something."""
-    calls: list[Any] = []
-    collect_calls(block, calls)
-    for call in calls:
-        callee = call[2] if len(call) == 5 else None
+    for call in calls_within(block):
+        callee = call[2]
         if callee is not None and callee[0] == "a" and callee[3] in _SHRINKERS:
             if callee[2] is not None and callee[2][0] in ("n", "a"):
                 yield callee[2][-1]
@@ -473,12 +470,10 @@ def _attributes_used(block: Block, names: frozenset[str]) -> Iterator[tuple[Node
 
 def _looked_for(block: Block) -> set[str]:
     """The attribute names that `hasattr(x, "name")` or `getattr(x, "name", …)` ask for."""
-    calls: list[Any] = []
-    collect_calls(block, calls)
     return {
         call[3][1][1]
-        for call in calls
-        if len(call) == 5 and call[2] in (["n", "hasattr"], ["n", "getattr"]) and len(call[3]) > 1
+        for call in calls_within(block)
+        if call[2] in (["n", "hasattr"], ["n", "getattr"]) and len(call[3]) > 1
         if call[3][1] is not None and call[3][1][0] == "k"
     }
 
