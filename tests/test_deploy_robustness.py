@@ -37,7 +37,12 @@ BROKEN: dict[str, tuple[str, str | bytes, list[tuple[int, str]]]] = {
         [(8, "it is not valid YAML")],
     ),
     "a bell": ("compose.yml", "services:\n  a: \x07\n", [(1, "it is not valid YAML: unacceptable")]),
-    "depth": ("compose.yml", "services:\n  a: " + "[" * 5000, [(1, "it is not valid YAML: Rec")]),
+    "depth of brackets": ("compose.yml", "services:\n  a: " + "[" * 5000, [(1, "it is not valid YAML: brackets")]),
+    "depth of mappings": (
+        "compose.yml",
+        "services:\n" + "".join(f"{' ' * depth}a:\n" for depth in range(600)),
+        [(1, "it is not valid YAML: Recursion")],
+    ),
     "no instruction": ("Dockerfile", "FROM x\nRUNN y\n", [(2, "`RUNN` is no instruction")]),
     "a conflict": ("Dockerfile", "FROM x\n<<<<<<< HEAD\n", [(2, "`<<<<<<<` is no instruction")]),
     "a Dockerfile with a NUL byte": ("Dockerfile", b"FROM x\nCMD a\0b\n", [(2, "it holds a NUL byte")]),
@@ -93,6 +98,12 @@ def test_a_broken_file_does_not_hide_its_neighbours(tmp_path: Path) -> None:
     assert line(one(readings, "web").command) == "sh: uvicorn a:b@1"
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_anchor_that_is_used_twice_is_nobodys_concern(tmp_path: Path) -> None:
+    text = "x: &x {A: '1'}\ny: &x {A: '2'}\nservices:\n  a: {image: i, environment: *x}\n"
+    assert one(read(tmp_path, {"compose.yml": text}), "a").environment["A"].value == "2"
+
+
 def test_what_extends_itself_comes_to_an_end(tmp_path: Path) -> None:
     text = "services:\n  a: {extends: b, image: x}\n  b: {extends: {service: a, file: compose.yml}, command: y}\n"
     assert line(one(read(tmp_path, {"compose.yml": text}), "a").command) == "y@3"
@@ -117,6 +128,13 @@ def test_links_and_pipes_are_passed_by(tmp_path: Path) -> None:
 def test_a_huge_file_is_passed_by(tmp_path: Path) -> None:
     readings = read(tmp_path, {"compose.yml": "services:\n  a:\n    image: x\n" + "# filler\n" * 100_000})
     assert not readings.services
+
+
+def test_many_manifests_come_to_an_end(tmp_path: Path) -> None:
+    filler = f"# {'filler ' * 30}\n" * 500  # 106 KB
+    files: dict[str, str | bytes] = {f"k8s/{number:02}.yaml": POD + filler for number in range(12)}
+    services = read(tmp_path, files).services
+    assert [each.path for each in services] == [f"k8s/{number:02}.yaml" for number in range(4)]
 
 
 def test_a_file_that_vanishes_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ from fastlint.deploy.service import HOLE, Broken, Database, Kind, Proxy, Reading
 from fastlint.deploy.texts import decoded, joined, lines_of
 from fastlint.finding import Location
 
-_MOST_YAML = 300  # that are parsed
+_MOST_YAML = 512 * 1024  # characters that are parsed: some 15,000 lines, which take seconds
+_WANTED = (compose.WANTED, kubernetes.WANTED, platforms.WANTED, proxies.WANTED)
 _SHEBANG = re.compile(r"#!.*\b(?:sh|bash|dash|ash|zsh)\b")
 
 _Reader = Callable[[str, str], "tuple[list[Service], list[Broken]] | list[Service]"]
@@ -46,6 +47,7 @@ class _Reading:
         self._environments: dict[str, Mapping[str, Said]] = {}
         self._compose: dict[str, str] = {}
         self._kubernetes: dict[str, str] = {}
+        self._parsed = 0
 
     def take(self, candidate: Candidate) -> None:
         """Read one file."""
@@ -70,7 +72,10 @@ class _Reading:
         self._broken += broken
 
     def _yaml(self, path: str, text: str) -> None:
-        if len(self._compose) + len(self._kubernetes) >= _MOST_YAML:
+        if not any(each.search(text) for each in _WANTED):
+            return
+        self._parsed += len(text)
+        if self._parsed > _MOST_YAML:
             return
         if compose.WANTED.search(text) and not platforms.WANTED.search(text):
             self._compose[path] = text

@@ -7,6 +7,7 @@ before parsing, so that only those that matter cost time.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from fastlint.deploy.texts import literal
 from fastlint.finding import Location
 
 _MOST_ENTRIES = 5000  # of one mapping or list
+_DEEPEST = 500  # brackets: Python's calls end soon after
+_BRACKET = re.compile(r"[\[\]{}]")
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 # A line that holds nothing but template tags steers the template and is no YAML; a tag inside a line stands for text.
 _TAG = re.compile(r"\{\{(?:[^{}]|\{[^{]|\}[^}])*?\}\}|\{%.*?%\}", re.DOTALL)
@@ -175,12 +178,26 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     return zip(starts, ends, strict=True)
 
 
+def _too_deep(text: str) -> bool:
+    """Whether brackets open again and again: the parser would take seconds to find that out."""
+    depth = 0
+    for bracket in _BRACKET.findall(text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > _DEEPEST:
+            return True
+    return False
+
+
 def _parsed(path: str, text: str, lines: tuple[str, ...]) -> Yaml | Broken | None:
+    if _too_deep(text):
+        return Broken(Location(path), "it is not valid YAML: brackets nest too deeply")
     from ruamel.yaml import YAML  # here: importing it is slow, and most runs have no YAML that matters
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an anchor that is used twice: the last one counts
+            node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = Location(path, mark.line + 1, mark.column + 1) if mark is not None else Location(path)
