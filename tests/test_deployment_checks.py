@@ -309,15 +309,25 @@ class TestSettings:
         assert "4 workers are asked for, one process runs" in finding.message
 
     def test_an_object_with_workers(self, tmp_path: Path) -> None:
-        here = Location("main.py", 5)
+        here = Location("main.py", 6)
+        source = "import uvicorn\n" + APP.strip() + "\nif __name__ == '__main__':\n    uvicorn.run(app)\n"
+        files = {"main.py": source}
+        command = Command("uvicorn.run", here, "Python", Unknown("an object"))
         by_keyword = {"workers": Setting(4, Said("workers", 4, Rank.COMMAND, "uvicorn.run", here, "workers=4"))}
         by_variable = {"workers": Setting(2, Said("WEB_CONCURRENCY", 2, Rank.ENVIRONMENT_DEFAULT, "compose", at(3)))}
         thing = Unknown("an object")
-        assert one("FL608", project(tmp_path, plan("uvicorn.run", thing, settings=by_keyword))).where == here
-        assert not found("FL626", project(tmp_path, plan("uvicorn.run", thing, settings=by_keyword)))
-        assert one("FL626", project(tmp_path, plan("uvicorn.run", thing, settings=by_variable))).where == at(3)
-        assert not found("FL608", project(tmp_path, plan("uvicorn.run", thing, settings=by_variable)))
-        assert not found("FL608", project(tmp_path, plan("uvicorn.run", "main:app", settings=by_keyword)))
+
+        def made(app: Value, settings: dict[str, Setting]) -> Project:
+            service = plan("uvicorn.run", app, settings=settings, command=command)
+            return project(tmp_path, service, files=files)
+
+        assert one("FL608", made(thing, by_keyword)).where == here
+        assert not found("FL626", made(thing, by_keyword))
+        assert one("FL626", made(thing, by_variable)).where == at(3)
+        assert not found("FL608", made(thing, by_variable))
+        assert not found("FL608", made("main:app", by_keyword))
+        files["main.py"] = source.replace("uvicorn.run(app)", "uvicorn.run(settings.app)")
+        assert not found("FL608", made(thing, by_keyword))
 
     @pytest.mark.parametrize(
         ("service", "name"),
@@ -668,3 +678,22 @@ def test_two_services_that_share_a_line_give_one_finding(tmp_path: Path) -> None
 def test_no_plan_no_finding(tmp_path: Path) -> None:
     made = project(tmp_path)
     assert not [finding for code in DEPLOYMENT for finding in found(code, made)]
+
+
+@pytest.mark.parametrize("cores", [2.0, 64.0])
+def test_the_demo_says_the_same_on_every_machine(monkeypatch: pytest.MonkeyPatch, cores: float) -> None:
+    figures = Figure("cores", cores, "affinity"), Figure("memory", cores * GIB, "meminfo")
+    monkeypatch.setattr("fastlint.machine.read_machine", lambda: Machine(*figures, figures))
+    monkeypatch.setattr("os.cpu_count", lambda: int(cores))
+    folder = str(Path(__file__).parent.parent / "fixtures" / "deploy_demo")
+    report = check(CheckRequest((folder,), Config(root=folder, severity=Severity.INFO)))
+    said = [(finding.code, finding.where.path, finding.where.line) for finding in report.findings]
+    assert said == [
+        ("FL621", "Dockerfile", 5),
+        ("FL603", "gunicorn.conf.py", 5),
+        ("FL609", "gunicorn.conf.py", 8),
+        ("FL405", "shop/db.py", 6),
+        ("FL305", "shop/main.py", 17),
+        ("FL308", "shop/main.py", 17),
+    ]
+    assert "33 workers on a host of 16 cores for 2 cores" in report.findings[1].message

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fastlint.checks.deployment.counts import comes_to
 from fastlint.checks.ways import confidence_of, spelled, steps_to
 from fastlint.deploy.plan import ServerPlan
+from fastlint.deploy.values import Counter
 from fastlint.finding import Confidence, Finding, Location, Severity, Step
 from fastlint.graph.accesses import (
     ABSENT,
@@ -102,6 +104,9 @@ def _more_than_one(plan: ServerPlan) -> tuple[str, Location] | None:
     setting = plan.settings.get("workers")
     if setting is not None and isinstance(setting.value, int) and setting.value > 1:
         return f"{setting.value} workers ({setting.said.by})", setting.said.where or plan.where
+    fewest = comes_to(setting.value, dict.fromkeys(Counter, 1.0)) if setting is not None else None
+    if setting is not None and fewest is not None and fewest > 1:  # a formula that gives several on any machine
+        return f"{fewest:.0f} workers or more ({setting.said.by})", setting.said.where or plan.where
     replicas = plan.limits.replicas
     if replicas is not None and isinstance(replicas.value, int) and replicas.value > 1:
         return f"{replicas.value} replicas ({replicas.by})", replicas.where or plan.where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -14,7 +15,14 @@ GUNICORN = frozenset({"gunicorn", "gunicorn app"})
 UVICORN = frozenset({"uvicorn", "uvicorn.run", "fastapi run", "fastapi dev"})
 PROGRAM = "uvicorn.run"  # started by a Python file of the project
 _WSGI_CLASSES = frozenset({"sync", "gthread", "gevent", "eventlet", "tornado", "gaiohttp"})
+_COMMENT = re.compile(r"\s#\s.*$")
 _BY_HAND = frozenset({"Makefile", "justfile", "pyproject.toml"})  # recipes that a person starts
+
+
+def value_of(plan: ServerPlan, name: str) -> Value:
+    """The effective value of a setting; None where the server knows no default and nobody says anything."""
+    setting = plan.settings.get(name)
+    return setting.value if setting is not None else None
 
 
 def said(plan: ServerPlan, name: str) -> Said | None:
@@ -39,7 +47,7 @@ def written(plan: ServerPlan, name: str) -> str:
 
 def spelled(wrote: Said, setting: Setting | None = None) -> str:
     """What somebody wrote, as one piece of text."""
-    text = " ".join(wrote.text.split())
+    text = _COMMENT.sub("", " ".join(wrote.text.split()))
     value = wrote.value if setting is None else setting.value
     if not text:
         return f"{wrote.name} = {value!r}" if not isinstance(value, Unknown) else wrote.name
@@ -55,12 +63,12 @@ def number(value: Value) -> float | None:
 
 def setting_number(plan: ServerPlan, name: str) -> float | None:
     """The value of a setting where it is a plain number."""
-    return number(plan.value(name))
+    return number(value_of(plan, name))
 
 
 def reloads(plan: ServerPlan) -> bool:
     """Whether the server certainly reloads on changes: uvicorn then runs one process, whatever `workers` says."""
-    return plan.value("reload") is True or plan.server == "fastapi dev"
+    return value_of(plan, "reload") is True or plan.server == "fastapi dev"
 
 
 def worker_count(plan: ServerPlan) -> int | None:
@@ -69,7 +77,7 @@ def worker_count(plan: ServerPlan) -> int | None:
         return 1
     workers = setting_number(plan, "workers")
     if workers is None or workers != int(workers):
-        return 1 if plan.server in UVICORN and plan.value("workers") is None else None
+        return 1 if plan.server in UVICORN and value_of(plan, "workers") is None else None
     return max(int(workers), 1) if plan.server in UVICORN else int(workers)
 
 
@@ -92,7 +100,7 @@ def worker_kind(plan: ServerPlan) -> str:
     """The worker of a gunicorn: "uvicorn", "asgi", the name of a WSGI class, or "" where that is not known."""
     if plan.server not in GUNICORN:
         return ""
-    name = plan.value("worker_class")
+    name = value_of(plan, "worker_class")
     if not isinstance(name, str):
         return ""
     name = name.removeprefix("egg:gunicorn#")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastlint.checks.blocking import shown
-from fastlint.checks.deployment.given import GUNICORN, deployed, found, place_of, written
+from fastlint.checks.deployment.given import GUNICORN, deployed, found, place_of, value_of, written
 from fastlint.checks.deployment.made import calls_made
 from fastlint.checks.deployment.targets import app_modules
 from fastlint.deploy.plan import ServerPlan
@@ -52,7 +52,7 @@ _LAZY = {
 def fork_unsafe_preloads(project: Project) -> Iterator[Finding]:
     """`preload_app` with clients, engines, threads or loops that exist before the fork; one finding a plan."""
     for plan in project.plans:
-        if plan.server not in GUNICORN or plan.value("preload_app") is not True:
+        if plan.server not in GUNICORN or value_of(plan, "preload_app") is not True:
             continue
         modules = imported_modules(project, plan)
         alive = sorted({*_alive(project, modules), *_connected(project, modules)})

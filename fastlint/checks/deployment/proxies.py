@@ -12,6 +12,7 @@ from fastlint.checks.deployment.given import (
     number,
     place_of,
     setting_number,
+    value_of,
     worst_of_each_line,
     written,
 )
@@ -32,9 +33,9 @@ def any_proxy_trusted(project: Project) -> Iterator[Finding]:
 
 def _trusting(project: Project) -> Iterator[Finding]:
     for plan in project.plans:
-        allowed = plan.value("forwarded_allow_ips")
+        allowed = value_of(plan, "forwarded_allow_ips")
         trusting = allowed == "*" or (isinstance(allowed, tuple) and "*" in allowed)
-        if not trusting or plan.development or plan.value("proxy_headers") is False:
+        if not trusting or plan.development or value_of(plan, "proxy_headers") is False:
             continue
         address = _address(plan)
         if address is None or address.startswith(_LOCAL):
@@ -59,11 +60,11 @@ def _trusting(project: Project) -> Iterator[Finding]:
 def _address(plan: ServerPlan) -> str | None:
     """Where the server listens; None where that is not known."""
     if plan.server in UVICORN:
-        if isinstance(plan.value("uds"), str):
-            return f"unix:{plan.value('uds')}"
-        host = plan.value("host")
+        if isinstance(value_of(plan, "uds"), str):
+            return f"unix:{value_of(plan, 'uds')}"
+        host = value_of(plan, "host")
         return host if isinstance(host, str) else None
-    bind = plan.value("bind")
+    bind = value_of(plan, "bind")
     if isinstance(bind, tuple):
         texts = [each for each in bind if isinstance(each, str)]
         return next((each for each in texts if not each.startswith(_LOCAL)), texts[0] if texts else None)

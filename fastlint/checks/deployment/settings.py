@@ -15,13 +15,14 @@ from fastlint.checks.deployment.given import (
     said,
     setting_number,
     spelled,
+    value_of,
     worker_count,
     worker_kind,
     worst_of_each_line,
     written,
 )
 from fastlint.checks.deployment.imports import loops_run_at_import
-from fastlint.checks.deployment.targets import named_app
+from fastlint.checks.deployment.targets import hands_object, named_app
 from fastlint.deploy.plan import Problem, Rank, Said, ServerPlan
 from fastlint.deploy.values import Env, Unknown
 from fastlint.finding import Confidence, Finding, Severity, Step
@@ -77,7 +78,7 @@ def deprecated_worker_classes(project: Project) -> Iterator[Finding]:
 
 def _deprecated(project: Project) -> Iterator[Finding]:
     for plan in project.plans:
-        name = plan.value("worker_class")
+        name = value_of(plan, "worker_class")
         if plan.server in GUNICORN and isinstance(name, str) and name.startswith("uvicorn.workers."):
             successor = name.replace("uvicorn.workers.", "uvicorn_worker.", 1)
             yield found(
@@ -114,23 +115,18 @@ def _reloading(project: Project) -> Iterator[Finding]:
 def app_objects_with_workers(project: Project) -> Iterator[Finding]:
     """`uvicorn.run(app, workers=N)` or with reload: the server refuses and ends with status 3."""
     for plan in project.plans:
-        if plan.server != PROGRAM or not is_object(plan):
+        if plan.server != PROGRAM or not hands_object(project, plan):
             continue
         workers = setting_number(plan, "workers") or 0
         wrote = said(plan, "workers")
         by_keyword = wrote is not None and wrote.rank is Rank.COMMAND
         if workers > 1 and by_keyword:
             name, detail = "workers", f"{workers:.0f} workers"
-        elif plan.value("reload") is True:
+        elif value_of(plan, "reload") is True:
             name, detail = "reload", "a reloader"
         else:
             continue
         yield found(project, "FL608", plan, place_of(plan, name), written(plan, name), detail)
-
-
-def is_object(plan: ServerPlan) -> bool:
-    """Whether the application is handed over as an object and not by its name."""
-    return isinstance(plan.app, Unknown) and "object" in plan.app.why
 
 
 def settings_without_effect(project: Project) -> Iterator[Finding]:
@@ -142,7 +138,11 @@ def _idle_settings(project: Project) -> Iterator[Finding]:
     for plan in project.plans:
         for name, why in _IDLE.get(worker_kind(plan), {}).items():
             wrote = said(plan, name)
-            if wrote is None or plan.value(name) in (None, False) or (name == "threads" and plan.value(name) == 1):
+            if (
+                wrote is None
+                or value_of(plan, name) in (None, False)
+                or (name == "threads" and value_of(plan, name) == 1)
+            ):
                 continue
             yield found(project, "FL609", plan, place_of(plan, name), written(plan, name), why)
         yield from _jitter_alone(project, plan)
@@ -151,7 +151,7 @@ def _idle_settings(project: Project) -> Iterator[Finding]:
 def _jitter_alone(project: Project, plan: ServerPlan) -> Iterator[Finding]:
     limit, jitter = _recycling(plan)
     wrote = said(plan, jitter)
-    if wrote is not None and (setting_number(plan, jitter) or 0) > 0 and plan.value(limit) in (0, None):
+    if wrote is not None and (setting_number(plan, jitter) or 0) > 0 and value_of(plan, limit) in (0, None):
         yield found(
             project,
             "FL609",
@@ -179,7 +179,7 @@ def _together(project: Project) -> Iterator[Finding]:
     for plan in project.plans:
         limit, jitter = _recycling(plan)
         requests = setting_number(plan, limit) or 0
-        if requests <= 0 or plan.value(jitter) not in (0, None) or worker_count(plan) == 1:
+        if requests <= 0 or value_of(plan, jitter) not in (0, None) or worker_count(plan) == 1:
             continue
         workers = worker_count(plan)
         who = f"all {workers} workers" if workers is not None else "all workers"
@@ -203,7 +203,7 @@ def _timeouts(project: Project) -> Iterator[Finding]:
     for plan in project.plans:
         if plan.server in GUNICORN:
             yield from _gunicorn_timeouts(project, plan)
-        elif plan.server in UVICORN and said(plan, "timeout_keep_alive") and plan.value("timeout_keep_alive") == 0:
+        elif plan.server in UVICORN and said(plan, "timeout_keep_alive") and value_of(plan, "timeout_keep_alive") == 0:
             yield found(
                 project,
                 "FL611",
@@ -294,7 +294,7 @@ def _contradicts(winner: Said, loser: Said, value: object) -> bool:
 def heartbeats_on_disk(project: Project) -> Iterator[Finding]:
     """The heartbeat file of a gunicorn worker on the overlay disk of a container."""
     for plan in project.plans:
-        folder = plan.value("worker_tmp_dir")
+        folder = value_of(plan, "worker_tmp_dir")
         if plan.server not in GUNICORN or not plan.container or plan.development:
             continue
         if isinstance(folder, Unknown) or (isinstance(folder, str) and folder.startswith(_MEMORY_FOLDERS)):
@@ -322,7 +322,7 @@ def _never_serving(project: Project) -> Iterator[Finding]:
     yield from _problems(project, "never-serves", "FL626")
     for plan in project.plans:
         told = {problem.name for problem in all_problems(plan) if problem.kind == "never-serves"}
-        if plan.server in GUNICORN and plan.value("workers") == 0 and "workers" not in told:
+        if plan.server in GUNICORN and value_of(plan, "workers") == 0 and "workers" not in told:
             yield found(
                 project,
                 "FL626",
@@ -347,7 +347,7 @@ def _never_serving(project: Project) -> Iterator[Finding]:
 
 def _object_and_variable(project: Project, plan: ServerPlan) -> Iterator[Finding]:
     wrote = said(plan, "workers")
-    if plan.server != PROGRAM or not is_object(plan) or wrote is None or wrote.rank is Rank.COMMAND:
+    if plan.server != PROGRAM or not hands_object(project, plan) or wrote is None or wrote.rank is Rank.COMMAND:
         return
     if (setting_number(plan, "workers") or 0) > 1:
         yield found(

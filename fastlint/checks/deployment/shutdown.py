@@ -13,6 +13,7 @@ from fastlint.checks.deployment.given import (
     place_of,
     said,
     setting_number,
+    value_of,
     worst_of_each_line,
     written,
 )
@@ -89,7 +90,7 @@ def no_shutdown_limit(project: Project) -> Iterator[Finding]:
     if not long_lived:
         return
     for plan in project.plans:
-        if plan.server not in UVICORN or plan.value("timeout_graceful_shutdown") is not None or not deployed(plan):
+        if plan.server not in UVICORN or value_of(plan, "timeout_graceful_shutdown") is not None or not deployed(plan):
             continue
         kinds = " and ".join(dict.fromkeys(kind for kind, _ in long_lived))
         yield found(

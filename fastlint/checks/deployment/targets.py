@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fastlint.checks.deployment.given import found, worst_of_each_line
 from fastlint.checks.deployment.made import calls_made, module_names
 from fastlint.deploy.plan import ServerPlan
+from fastlint.deploy.values import Unknown
 from fastlint.finding import Confidence, Finding
 from fastlint.graph.values import Values
 from fastlint.graph.world import ClassRef, Module
@@ -59,6 +60,20 @@ def named_app(project: Project, plan: ServerPlan) -> str | None:
         if kind:
             return kind
     return None
+
+
+def hands_object(project: Project, plan: ServerPlan) -> bool:
+    """Whether `uvicorn.run` is certainly given an application itself and not its name."""
+    if not isinstance(plan.app, Unknown) or plan.command is None:
+        return False
+    where = plan.command.where
+    for made in calls_made(project, ("uvicorn.run",)):
+        place = project.where(made.function, made.site)
+        if (place.path, place.line) == (where.path, where.line):
+            node = made.args[0] if made.args else made.keywords.get("app")
+            names = module_names(project, made.function[0])
+            return node is not None and node[0] == "n" and bool(_app_class(project, names.get(node[1], ())))
+    return False
 
 
 def app_modules(project: Project, plan: ServerPlan) -> list[Module]:

@@ -12,6 +12,7 @@ from fastlint.checks.deployment.given import (
     found,
     place_of,
     replicas,
+    value_of,
     worker_count,
     worst_of_each_line,
     written,
@@ -65,7 +66,7 @@ def _workers_on(plan: ServerPlan, grant: Grant) -> int | None:
     workers = worker_count(plan)
     if workers is not None or grant.value is None or not grant.declared:
         return workers
-    value = plan.value("workers")
+    value = value_of(plan, "workers")
     counters = set(counters_in(value))
     if not counters or (plan.container and grant.origin is Origin.MANIFEST and counters != {Counter.LIMIT}):
         return None  # FL603 speaks of it
@@ -101,7 +102,7 @@ def core_count_ignores_limit(project: Project) -> Iterator[Finding]:
 
 def _blind_formulas(project: Project) -> Iterator[Finding]:
     for plan in project.plans:
-        value = plan.value("workers")
+        value = value_of(plan, "workers")
         blind = {counter for counter in counters_in(value) if counter is not Counter.LIMIT}
         if not blind or not plan.container or plan.development:
             continue
@@ -161,7 +162,7 @@ def _too_many_for_memory(project: Project) -> Iterator[Finding]:
         notes = [per_worker.source]
         if not grant.declared:
             notes.append(_NOBODY_DECLARES)
-        if plan.value("preload_app") is True:
+        if value_of(plan, "preload_app") is True:
             notes.append("`preload_app` shares what the import leaves untouched, so a worker needs less")
         yield found(
             project,
