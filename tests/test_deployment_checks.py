@@ -14,7 +14,7 @@ from fastlint.deploy.service import Database, Proxy
 from fastlint.deploy.values import Apply, Cores, Counter, Env, Unknown, Value
 from fastlint.engine import check
 from fastlint.finding import Confidence, Finding, Location, Severity
-from fastlint.machine import Figure, Machine
+from fastlint.machine import Counts, Figure, Machine
 from fastlint.project import Project
 from fastlint.report.model import CheckRequest
 
@@ -682,8 +682,8 @@ def test_no_plan_no_finding(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cores", [2.0, 64.0])
 def test_the_demo_says_the_same_on_every_machine(monkeypatch: pytest.MonkeyPatch, cores: float) -> None:
-    figures = Figure("cores", cores, "affinity"), Figure("memory", cores * GIB, "meminfo")
-    monkeypatch.setattr("fastlint.machine.read_machine", lambda: Machine(*figures, figures))
+    counted = Counts(int(cores), int(cores), int(cores) * GIB)
+    monkeypatch.setattr("fastlint.machine.count", lambda: counted)
     monkeypatch.setattr("os.cpu_count", lambda: int(cores))
     folder = str(Path(__file__).parent.parent / "fixtures" / "deploy_demo")
     report = check(CheckRequest((folder,), Config(root=folder, severity=Severity.INFO)))
