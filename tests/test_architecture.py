@@ -25,6 +25,7 @@ STAGES = (
     ("fastlint.deploy",),
     ("fastlint.project",),
     ("fastlint.checks",),
+    ("fastlint.advise",),
     ("fastlint.suppress", "fastlint.report"),
     ("fastlint.engine",),
     ("fastlint.cli",),
@@ -35,13 +36,14 @@ STAGES = (
 KNOWN_BY = {
     "click": ("fastlint.cli",),
     "libcst": ("fastlint.source",),
+    "prometheus_client": ("fastlint.advise.prometheus",),
     "pathspec": ("fastlint.patterns",),
     "psutil": ("fastlint.machine",),
     "ruamel": ("fastlint.deploy.readers.yaml_nodes",),
     "pydantic": ("fastlint.rulebook.schema", "fastlint.rulebook.load", "fastlint.config.shape"),
     "pydantic_core": ("fastlint.config.shape",),
-    "tomli": ("fastlint.rulebook", "fastlint.config", "fastlint.deploy.servers", "fastlint.deploy.readers"),
-    "tomllib": ("fastlint.rulebook", "fastlint.config", "fastlint.deploy.servers", "fastlint.deploy.readers"),
+    "tomli": ("fastlint.rulebook", "fastlint.config", "fastlint.advise", "fastlint.deploy.servers", "fastlint.deploy.readers"),
+    "tomllib": ("fastlint.rulebook", "fastlint.config", "fastlint.advise", "fastlint.deploy.servers", "fastlint.deploy.readers"),
 }
 
 JUNK_DRAWERS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc", "core"}
@@ -149,5 +151,5 @@ def test_every_dependency_is_declared_and_used() -> None:
     declared = set(re.findall(r'^  "([a-z]+)', (PACKAGE.parent / "pyproject.toml").read_text(), re.MULTILINE))
     used = {target.partition(".")[0] for module in TREES for target, _ in imports(module)}
     foreign = {library for library in used if library in KNOWN_BY} - {"tomllib", "pydantic_core"}
-    assert foreign == {"click", "libcst", "pathspec", "psutil", "pydantic", "ruamel", "tomli"}
+    assert foreign == {"click", "jinja2", "libcst", "pathspec", "prometheus_client", "psutil", "pydantic", "ruamel", "tomli"}
     assert foreign <= declared
