@@ -35,6 +35,7 @@ STAGES = (
 # Who may know of a library that is not ours.
 KNOWN_BY = {
     "click": ("fastlint.cli",),
+    "jinja2": ("fastlint.advise.emit",),
     "libcst": ("fastlint.source",),
     "prometheus_client": ("fastlint.advise.prometheus",),
     "pathspec": ("fastlint.patterns",),
