@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from fastlint.checks import run_checks
 from fastlint.config import Config
@@ -32,12 +33,35 @@ from fastlint.suppress import Suppression, apply, read_suppressions
 _UNPARSABLE = "FL001"
 
 
+@dataclass(slots=True)
+class Examination:
+    """One project, read and judged: what it is, and everything that was found before anything is silenced."""
+
+    project: Project
+    findings: list[Finding]
+    tree: SourceTree
+    sources: _Sources
+    places: _Places
+    codes: set[str]
+
+    def line(self, where: Location) -> str:
+        """The source line of a place; "" where it cannot be read."""
+        source = self.sources.read(where.path)
+        rows = source.decode("utf-8", "replace").splitlines() if isinstance(source, bytes) else []
+        return rows[where.line - 1] if 0 < where.line <= len(rows) else ""
+
+
 def check(request: CheckRequest) -> Report:
     """Everything there is to say about the project around the requested paths, reported for these paths only.
 
     Raises `DiscoverError` where the paths name nothing that can be checked.
     """
     started = time.perf_counter()
+    return _report(request, examine(request), started)
+
+
+def examine(request: CheckRequest) -> Examination:
+    """The project around the requested paths with all its findings. Raises `DiscoverError` as `check` does."""
     config = request.config
     words = load_words(rules_folder())
     codes = set(config.selection.codes(words))
@@ -68,7 +92,7 @@ def check(request: CheckRequest) -> Report:
         settings=config.target,
     )
     findings = [*_unparsable(unreadable, deployment, words), *run_checks(project, codes)]
-    return _report(request, tree, sources, places, findings, words, codes, graph, started)
+    return Examination(project, findings, tree, sources, places, codes)
 
 
 def _python_files(tree: SourceTree, sources: _Sources, modules: list[tuple[Module, tuple[str, ...]]]) -> PythonFiles:
@@ -244,18 +268,11 @@ def _unparsable(
     ]
 
 
-def _report(
-    request: CheckRequest,
-    tree: SourceTree,
-    sources: _Sources,
-    places: _Places,
-    findings: list[Finding],
-    words: dict[str, RuleWords],
-    codes: Collection[str],
-    graph: Graph,
-    started: float,
-) -> Report:
+def _report(request: CheckRequest, examination: Examination, started: float) -> Report:
     """Silence what is suppressed, keep what is asked for, and sort."""
+    tree, sources, places = examination.tree, examination.sources, examination.places
+    findings, codes = examination.findings, examination.codes
+    words, graph = examination.project.rules, examination.project.graph
     config = request.config
     suppressions: list[Suppression] = []
     for file in tree.files:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from fastlint import __version__
-from fastlint.cli import Exit, _ProgressLine, main
+from fastlint.cli import _ProgressLine, main
+from fastlint.cli.terminal import Exit
 from fastlint.report.model import Progress
 from fastlint.rulebook.where import rule_codes
 

@@ -9,11 +9,7 @@ from fastlint.advise.measured import Measured
 from fastlint.advise.prediction import WorkerModel
 from fastlint.advise.workload import Assumptions, Workload
 from fastlint.deploy.plan import ServerPlan
-from fastlint.deploy.values import Unknown
-
-
-class AdviceError(Exception):
-    """A situation in which no advice is possible; the text is one sentence for people."""
+from fastlint.deploy.values import Unknown, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,7 @@ class Situation:
         for name in names:
             setting = self.plan.settings.get(name) if self.plan is not None else None
             if setting is not None:
-                return "unknown" if isinstance(setting.value, Unknown) else str(setting.value)
+                return "unknown" if isinstance(setting.value, Unknown) else render(setting.value).strip("'")
         return "-"
 
     def number(self, name: str) -> float | None:

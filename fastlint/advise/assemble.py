@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fastlint.advise.advice import Advice, AdviceError, Row, Situation
+from fastlint.advise.advice import Advice, Row, Situation
 from fastlint.advise.figures import written
 from fastlint.advise.limits import size_limits
+from fastlint.advise.refusals import AdviceError
 from fastlint.advise.threads import size_pools, size_threads
 from fastlint.advise.workers import size_workers
 

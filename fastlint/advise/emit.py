@@ -14,10 +14,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from fastlint.advise.advice import Advice, AdviceError, Row
+from fastlint.advise.advice import Advice, Row
 from fastlint.advise.figures import MIB
 from fastlint.advise.grafana import dashboard
 from fastlint.advise.prediction import memory_needed
+from fastlint.advise.refusals import AdviceError
 from fastlint.advise.workload import Route
 
 # What each kind is called where it lies.

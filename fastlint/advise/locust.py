@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from fastlint.advise.figures import Figure
-from fastlint.advise.measured import Measured, MeasurementError, RouteLoad
+from fastlint.advise.measured import Measured, RouteLoad
+from fastlint.advise.refusals import MeasurementError
 
 _MOST_BYTES = 64 * 1024 * 1024
 _COLUMNS = ("Type", "Name", "Request Count", "Failure Count", "Average Response Time", "Requests/s")

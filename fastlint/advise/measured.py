@@ -7,10 +7,6 @@ from dataclasses import dataclass, field, fields
 from fastlint.advise.figures import Figure
 
 
-class MeasurementError(Exception):
-    """A measurement that cannot be used; the text is one sentence for people."""
-
-
 @dataclass(frozen=True, slots=True)
 class RouteLoad:
     """The load of one route as a load test or an exporter saw it."""

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from fastlint.advise.figures import Figure
-from fastlint.advise.measured import Measured, MeasurementError
+from fastlint.advise.measured import Measured
+from fastlint.advise.refusals import MeasurementError
 
 if sys.version_info >= (3, 11):
     import tomllib

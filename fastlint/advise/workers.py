@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fastlint.advise.advice import AdviceError, Row, Situation
+from fastlint.advise.advice import Row, Situation
 from fastlint.advise.figures import MIB, Figure, written
 from fastlint.advise.prediction import WorkerModel
+from fastlint.advise.refusals import AdviceError
 
 _EPSILON = 1e-9
 _SHARED_MODEL = 500 * MIB  # a process this large is worth sharing by preloading rather than repeating a pod

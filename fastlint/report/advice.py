@@ -44,10 +44,14 @@ def _heading(advice: Advice, style: Style) -> list[str]:
     lines = [paint(f"Advice for {name} on {target}", _BOLD, style)]
     if workload.routes:
         lines.append(
-            f"{len(workload.routes)} routes: {workload.on_loop} on the event loop, {workload.in_pool} in the thread "
-            f"pool; {len(workload.stalls)} calls hold the loop, {workload.cpu_sites} compute"
+            f"{_counted(len(workload.routes), 'route')}: {workload.on_loop} on the event loop, {workload.in_pool} in "
+            f"the thread pool; calls that hold the loop: {len(workload.stalls)}, that compute: {workload.cpu_sites}"
         )
     return lines
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _table(rows: Iterable[Row], style: Style) -> list[str]:

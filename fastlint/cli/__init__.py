@@ -11,13 +11,14 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from typing import NoReturn, TextIO
 
 import click
 
 from fastlint import __version__
-from fastlint.amounts import bytes_of, cores_of
+from fastlint.advise.refusals import AdviceError, MeasurementError
+from fastlint.cli.deployment import advise_command, config_command, host_command
+from fastlint.cli.terminal import COLOR, CORES, MEMORY, ROWS, TARGET, Exit, coloured, tell, write
 from fastlint.config import (
     Amount,
     Config,
@@ -30,7 +31,6 @@ from fastlint.config import (
     unknown_code,
 )
 from fastlint.finding import Confidence, Severity
-from fastlint.machine import read_machine
 from fastlint.patterns import checked
 from fastlint.report import (
     FORMATS,
@@ -39,8 +39,6 @@ from fastlint.report import (
     explain_json,
     list_rules,
     list_rules_json,
-    show_machine,
-    show_machine_json,
     statistics,
 )
 from fastlint.report.model import CheckRequest, Progress, Report, StdinSource
@@ -51,16 +49,6 @@ from fastlint.source.discover import DiscoverError, discover
 _ISSUES = "please report it, with the lines that --verbose prints"
 _PEOPLE = ("full", "concise")  # the formats that are read by people
 _PATIENCE = 1.0  # seconds after which a person wants to see that something happens
-
-
-class Exit(IntEnum):
-    """How a run ends."""
-
-    CLEAN = 0
-    FINDINGS = 1  # at or above --fail-on
-    USAGE = 2  # asked for something impossible: a flag, setting, rule, path that is not there, no file at all
-    FAULT = 3  # our own fault
-    INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -76,34 +64,20 @@ def _run(arguments: list[str]) -> int:
         return int(_cli.main(arguments, prog_name="fastlint", standalone_mode=False) or Exit.CLEAN)
     except click.ClickException as error:
         return _refuse(error.format_message())
-    except (ConfigError, DiscoverError) as error:
+    except (ConfigError, DiscoverError, AdviceError, MeasurementError) as error:
         return _refuse(str(error))
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except Exception as error:
         if {"-v", "--verbose"} & set(arguments):
-            _tell(traceback.format_exc().rstrip())
-        _tell(f"fastlint: internal error, {type(error).__name__}: {error}; {_ISSUES}")
+            tell(traceback.format_exc().rstrip())
+        tell(f"fastlint: internal error, {type(error).__name__}: {error}; {_ISSUES}")
         return Exit.FAULT
 
 
 def _refuse(sentence: str) -> Exit:
-    _tell(f"fastlint: {sentence}")
+    tell(f"fastlint: {sentence}")
     return Exit.USAGE
-
-
-def _tell(text: str) -> None:
-    _write(text + "\n", sys.stderr)
-
-
-def _write(text: str, stream: TextIO) -> None:
-    """Write text as it is: colours are decided by us. A reader who has gone away is no error."""
-    try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
-        # Python flushes once more at its end and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _selector(code: str) -> str:
@@ -126,53 +100,9 @@ def _listed(
     return split
 
 
-def _amount(
-    read: Callable[[str], float | None], example: str
-) -> Callable[[click.Context, click.Parameter, str | None], Amount | None]:
-    """A callback that reads an amount of the target."""
-
-    def amount(_context: click.Context, parameter: click.Parameter, text: str | None) -> Amount | None:
-        if text is None:
-            return None
-        value = read(text)
-        if value is None:
-            raise click.UsageError(f'{parameter.opts[-1]}: "{text}" is no amount like {example}')
-        return Amount(value, parameter.opts[-1])
-
-    return amount
-
-
 _CODES = _listed(_selector)
 _PATTERNS = _listed(checked)
 _LEVEL = click.Choice(["error", "warning", "info"])
-_COLOR = click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="Colours: auto follows the terminal, NO_COLOR and FORCE_COLOR.",
-)
-_CORES = click.option(
-    "--cores",
-    callback=_amount(cores_of, "2, 0.5 or 500m"),
-    metavar="CORES",
-    help="Cores that one instance of a service has: 2, 0.5, 500m.",
-)
-_MEMORY = click.option(
-    "--memory",
-    callback=_amount(bytes_of, "512Mi or 2GiB"),
-    metavar="SIZE",
-    help="Memory that one instance of a service has: 512Mi, 2GiB.",
-)
-_TARGET = click.option(
-    "--target", type=click.Choice(["host"]), help="This machine is the server: take its cores and memory as declared."
-)
-_ROWS = click.option(
-    "--output-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of the output.",
-)
 
 
 @click.group(
@@ -183,42 +113,37 @@ _ROWS = click.option(
 def _cli(context: click.Context) -> int:
     """Finds blocking calls on the event loop of FastAPI services, without running or importing them."""
     if context.invoked_subcommand is None:
-        _tell(context.get_help())
+        tell(context.get_help())
         return Exit.USAGE
     return Exit.CLEAN
 
 
 @_cli.command("rule")
 @click.argument("code")
-@_ROWS
-@_COLOR
+@ROWS
+@COLOR
 def _rule(code: str, output_format: str, color: str) -> int:
     """Explain one rule: what it finds, why it hurts, what to do."""
     words = load_words(rules_folder()).get(code.upper())
     if words is None:
         raise click.UsageError(unknown_code(code))
-    _write(explain_json(words) if output_format == "json" else explain(words, Style(_coloured(color))), sys.stdout)
+    write(explain_json(words) if output_format == "json" else explain(words, Style(coloured(color))), sys.stdout)
     return Exit.CLEAN
 
 
 @_cli.command("rules")
-@_ROWS
-@_COLOR
+@ROWS
+@COLOR
 def _rules(output_format: str, color: str) -> int:
     """List all rules."""
     words = load_words(rules_folder())
     json = output_format == "json"
-    _write(list_rules_json(words) if json else list_rules(words, Style(_coloured(color))), sys.stdout)
+    write(list_rules_json(words) if json else list_rules(words, Style(coloured(color))), sys.stdout)
     return Exit.CLEAN
 
 
-@_cli.command("host")
-@_ROWS
-def _host(output_format: str) -> int:
-    """Show the cores and the memory of this machine, and where each figure comes from."""
-    machine = read_machine()
-    _write(show_machine_json(machine) if output_format == "json" else show_machine(machine), sys.stdout)
-    return Exit.CLEAN
+for _command in (host_command, config_command, advise_command):
+    _cli.add_command(_command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +229,9 @@ class _Output:
     metavar="PATTERNS",
     help="Only files that match one of these patterns.",
 )
-@_CORES
-@_MEMORY
-@_TARGET
+@CORES
+@MEMORY
+@TARGET
 @click.option("--config", type=click.Path(), help="Use this pyproject.toml or fastlint.toml.")
 @click.option("--isolated", is_flag=True, help="Ignore all settings files.")
 @click.option("--stdin-filename", metavar="NAME", help="Check stdin (path -) in place of this file of its project.")
@@ -314,7 +239,7 @@ class _Output:
 @click.option("--show-settings", is_flag=True, help="Show the settings that would apply, and stop.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no words where there is nothing to report.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell what is being done; a traceback for an internal error.")
-@_COLOR
+@COLOR
 def _check(
     paths: tuple[str, ...],
     select: tuple[str, ...],
@@ -372,12 +297,12 @@ def _check(
     settings = _settings(flags, stdin or (paths or (".",))[0])
     paths = paths or (() if stdin else (".",))
     if show_settings:
-        _write(describe(settings), sys.stdout)
+        write(describe(settings), sys.stdout)
         return Exit.CLEAN
     if show_files:
         tree = discover(paths, settings, stdin)
         files = sorted(os.path.relpath(file.path) for file in tree.files if file.relative in tree.reported)
-        _write("".join(f"{file}\n" for file in files), sys.stdout)
+        write("".join(f"{file}\n" for file in files), sys.stdout)
         return Exit.CLEAN
     source = StdinSource(stdin, sys.stdin.buffer.read()) if stdin else None
     return _checked(CheckRequest(paths, settings, source), output)
@@ -394,9 +319,9 @@ def _checked(request: CheckRequest, output: _Output) -> Exit:
         if line:
             line.clear()
     if output.verbose:
-        _tell(f"settings: {request.config.file or 'defaults'}")
-        _tell(f"project: {report.root}, {report.analysed} files read, {report.files} reported on")
-        _tell(f"rules: {', '.join(rule.code for rule in report.rules)}")
+        tell(f"settings: {request.config.file or 'defaults'}")
+        tell(f"project: {report.root}, {report.analysed} files read, {report.files} reported on")
+        tell(f"rules: {', '.join(rule.code for rule in report.rules)}")
     words = load_words(rules_folder())
     _deliver(report, words, output)
     return Exit.FINDINGS if report.failed and not output.exit_zero else Exit.CLEAN
@@ -405,7 +330,7 @@ def _checked(request: CheckRequest, output: _Output) -> Exit:
 def _deliver(report: Report, words: dict[str, RuleWords], output: _Output) -> None:
     prefix = _way(os.getcwd(), report.root)
     style = Style(
-        colour=_coloured(output.color, to_file=output.file is not None),
+        colour=coloured(output.color, to_file=output.file is not None),
         unresolved=output.unresolved,
         prefix=prefix,
         inside="" if prefix.strip("./") else _way(report.root, os.getcwd()),
@@ -414,7 +339,7 @@ def _deliver(report: Report, words: dict[str, RuleWords], output: _Output) -> No
     text = form(report, words, style)
     if output.file is None:
         silent = output.quiet and output.format in _PEOPLE and not report.findings
-        _write("" if silent else text, sys.stdout)
+        write("" if silent else text, sys.stdout)
         return
     try:
         with open(output.file, "w", encoding="utf-8", errors="backslashreplace") as handle:
@@ -478,16 +403,6 @@ def _way(start: str, end: str) -> str:
     return "" if relative == "." else relative + "/"
 
 
-def _coloured(choice: str, to_file: bool = False) -> bool:
-    if choice != "auto":
-        return choice == "always"
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return not to_file and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-
-
 class _ProgressLine:
     """One line on a terminal that says how far a longer run is, and that leaves no trace."""
 
@@ -504,10 +419,10 @@ class _ProgressLine:
         self._next = now + 0.1
         self._shown = True
         share = f" {progress.done}/{progress.total}" if progress.total else ""
-        _write(f"\r\x1b[K{progress.stage}{share}", self._stream)
+        write(f"\r\x1b[K{progress.stage}{share}", self._stream)
 
     def clear(self) -> None:
         """Take the line away again."""
         if self._shown:
-            _write("\r\x1b[K", self._stream)
+            write("\r\x1b[K", self._stream)
             self._shown = False

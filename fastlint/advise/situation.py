@@ -1,0 +1,89 @@
+"""A judged project and its target -> the situation that advice is given for. Sizes nothing and reads no file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from fastlint.advise.advice import Situation
+from fastlint.advise.figures import Figure
+from fastlint.advise.measured import Measured
+from fastlint.advise.refusals import AdviceError
+from fastlint.advise.workload import Assumptions, read_workload
+from fastlint.deploy.plan import Limits, Said, ServerPlan
+from fastlint.deploy.target import Grant, target_of
+from fastlint.finding import Finding, Location
+from fastlint.project import Project
+
+
+def chosen_plan(plans: Sequence[ServerPlan], name: str | None) -> ServerPlan | None:
+    """The service to advise: the named one, else the one that is put into production. Raises `AdviceError` where the
+    name is not there, or where several services could be meant."""
+    if name is not None:
+        found = next((plan for plan in plans if plan.name == name), None)
+        if found is None:
+            raise AdviceError(f"no service {name!r}; there are {_names(plans) or 'none'}")
+        return found
+    deployed = [plan for plan in plans if not plan.development] or list(plans)
+    names = {plan.name for plan in deployed}
+    if len(names) > 1:
+        containers = [plan for plan in deployed if plan.container]
+        if len({plan.name for plan in containers}) != 1:
+            raise AdviceError(f"several services could be meant: choose one with --service ({_names(deployed)})")
+        deployed = containers
+    return deployed[0] if deployed else None
+
+
+def _names(plans: Sequence[ServerPlan]) -> str:
+    return ", ".join(sorted({plan.name for plan in plans}))
+
+
+def read_situation(
+    project: Project,
+    findings: Iterable[Finding],
+    line: Callable[[Location], str],
+    assumptions: Assumptions,
+    plan: ServerPlan | None,
+    measured: Measured,
+    goal: Figure | None,
+) -> Situation:
+    """Everything that the advice for one service depends on."""
+    limits = plan.limits if plan is not None else Limits()
+    target = target_of(project.settings, limits, project.machine)
+    cores, memory = _figure(target.cores, "cores"), _figure(target.memory, "bytes")
+    if cores is None:
+        raise AdviceError(f"the number of cores is not known ({target.cores.by}): say it with --cores")
+    declared = project.settings.memory_per_worker
+    allowed = project.settings.max_connections
+    return Situation(
+        cores,
+        memory,
+        read_workload(project.graph, findings, project.locate, line, assumptions),
+        assumptions,
+        measured,
+        goal,
+        replicas=_number(limits.replicas, ""),
+        orchestrated=plan.orchestrated if plan is not None else False,
+        worker_memory=None if declared is None else Figure(declared.value, "bytes", declared.by),
+        connections=Figure(allowed.value, "", allowed.by) if allowed is not None else _database(project),
+        plan=plan,
+    )
+
+
+def _figure(grant: Grant, unit: str) -> Figure | None:
+    where = f", {grant.where.path}:{grant.where.line}" if grant.where is not None else ""
+    return None if grant.value is None else Figure(grant.value, unit, f"{grant.by}{where}")
+
+
+def _number(said: Said | None, unit: str) -> Figure | None:
+    value = said.value if said is not None else None
+    if said is None or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    where = f", {said.where.path}:{said.where.line}" if said.where is not None else ""
+    return Figure(float(value), unit, f"{said.by}{where}")
+
+
+def _database(project: Project) -> Figure | None:
+    """What the one database that the same files start accepts."""
+    if len(project.databases) != 1:
+        return None
+    return _number(project.databases[0].max_connections, "")
