@@ -49,7 +49,6 @@ KNOWN_BY = {
         "fastlint.advise",
         "fastlint.deploy.servers",
         "fastlint.deploy.readers",
-    ,
     ),
     "tomllib": (
         "fastlint.rulebook",
@@ -57,7 +56,6 @@ KNOWN_BY = {
         "fastlint.advise",
         "fastlint.deploy.servers",
         "fastlint.deploy.readers",
-    ,
     ),
 }
 
