@@ -133,7 +133,8 @@ def _wrapped(row: Row) -> str:
 def _slug(advice: Advice, app: str) -> str:
     """A name that Kubernetes, compose and Prometheus all accept."""
     plan = advice.situation.plan
-    base = plan.name if plan is not None else app.partition(":")[0]
+    # A plan that only a file names says nothing of what people call the service
+    base = plan.name if plan is not None and "/" not in plan.name and "." not in plan.name else app.partition(":")[0]
     return re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:40].strip("-") or "app"
 
 

@@ -24,13 +24,10 @@ def chosen_plan(plans: Sequence[ServerPlan], name: str | None) -> ServerPlan | N
             raise AdviceError(f"no service {name!r}; there are {_names(plans) or 'none'}")
         return found
     deployed = [plan for plan in plans if not plan.development] or list(plans)
-    names = {plan.name for plan in deployed}
-    if len(names) > 1:
-        containers = [plan for plan in deployed if plan.container]
-        if len({plan.name for plan in containers}) != 1:
-            raise AdviceError(f"several services could be meant: choose one with --service ({_names(deployed)})")
-        deployed = containers
-    return deployed[0] if deployed else None
+    if len({plan.name for plan in deployed}) > 1 and len({str(plan.app) for plan in deployed}) > 1:
+        raise AdviceError(f"several services could be meant: choose one with --service ({_names(deployed)})")
+    # One application started in several ways: what replicates it is production, then a container, then the rest
+    return min(deployed, key=lambda plan: (not plan.orchestrated, not plan.container), default=None)
 
 
 def _names(plans: Sequence[ServerPlan]) -> str:

@@ -137,6 +137,8 @@ def advise_command(
     plan = chosen_plan(project.plans, service)
     assumptions = load_assumptions(rules_folder())
     situation = read_situation(project, examination.findings, examination.line, assumptions, plan, measured, goal)
+    if kind == "kubernetes":
+        situation = replace(situation, orchestrated=True)
     advice = advise(situation)
     if kind is not None:
         named = app or (plan.app if plan is not None and isinstance(plan.app, str) else None)
