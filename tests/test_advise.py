@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,8 @@ def cores(number: float) -> Figure:
 
 def measured(**figures: float) -> Measured:
     units = {"latency": "s", "cpu": "share", "memory": "bytes", "rate": "requests/s", "rate_per_worker": "requests/s"}
-    return replace(Measured(), **{name: Figure(value, units.get(name, ""), "test") for name, value in figures.items()})
+    made: dict[str, Any] = {name: Figure(value, units.get(name, ""), "test") for name, value in figures.items()}
+    return Measured(**made)
 
 
 def situation(number: float, **rest: object) -> Situation:
