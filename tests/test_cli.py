@@ -20,7 +20,7 @@ from fastlint.report.model import Progress
 from fastlint.rulebook.where import rule_codes
 
 MAIN = """\
-import time
+import asyncio, time
 
 from fastapi import FastAPI
 
@@ -31,12 +31,12 @@ app = FastAPI()
 
 @app.get("/")
 async def home() -> None:
-    time.sleep(1)
+    await asyncio.sleep(0); time.sleep(1)
 
 
 @app.get("/file")
 async def file() -> str:
-    return load()
+    return load() + await asyncio.sleep(0, "")
 """
 STORE = """\
 from pathlib import Path

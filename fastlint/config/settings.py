@@ -201,7 +201,8 @@ def unknown_code(code: str) -> str:
     """What to say about a code that no rule has, with the nearest one that exists."""
     if not code.upper().startswith("FL"):
         return f'unknown rule "{code}": the codes of fastlint begin with FL'
-    near = nearest(code.upper(), rule_codes())
+    digits = code.upper()[2:].translate(str.maketrans("OILSB", "01158"))  # letters that are taken for digits
+    near = f"FL{digits}" if f"FL{digits}" in rule_codes() else nearest(code.upper(), rule_codes())
     return f'unknown rule "{code}"' + (f", did you mean {near}?" if near else ": `fastlint rules` lists them all")
 
 
