@@ -15,7 +15,7 @@ from fastlint.deploy.join import read_plans
 from fastlint.deploy.python_entry import PythonFiles
 from fastlint.deploy.service import Readings
 from fastlint.finding import Confidence, Finding, Location, Step
-from fastlint.graph.build import Graph, build_graph
+from fastlint.graph.build import Graph, build_graph, with_deep_stack
 from fastlint.graph.world import Module
 from fastlint.project import Project
 from fastlint.report.model import CheckRequest, Progress, Report
@@ -91,7 +91,8 @@ def examine(request: CheckRequest) -> Examination:
         databases=deployment.databases,
         settings=config.target,
     )
-    findings = [*_unparsable(unreadable, deployment, words), *run_checks(project, codes)]
+    judged = with_deep_stack(lambda: list(run_checks(project, codes)))
+    findings = [*_unparsable(unreadable, deployment, words), *judged]
     return Examination(project, findings, tree, sources, places, codes)
 
 

@@ -31,7 +31,8 @@ app = FastAPI()
 
 @app.get("/")
 async def home() -> None:
-    await asyncio.sleep(0); time.sleep(1)
+    time.sleep(1)
+    await asyncio.sleep(0)
 
 
 @app.get("/file")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from fastlint.graph.contexts import Context, Contexts, entry_edges, unreached_cost
 from fastlint.graph.sharing import Sharing
@@ -15,6 +16,8 @@ from fastlint.graph.statements import Interpreter
 from fastlint.graph.world import FunctionRef, Module, World
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.source.facts import Function
+
+_T = TypeVar("_T")
 
 _STACK_BYTES = 512 * 1024 * 1024
 _RECURSION = 60_000
@@ -74,17 +77,17 @@ def build_graph(
     world = World(catalogue)
     for module, aliases in modules:
         world.add(module, aliases)
-    return _with_deep_stack(lambda: _build(world, entry_points))
+    return with_deep_stack(lambda: _build(world, entry_points))
 
 
-def _with_deep_stack(work: object) -> Graph:
-    """Run with room for deep recursion: call chains of real applications are followed depth first."""
-    result: list[Graph] = []
+def with_deep_stack(work: Callable[[], _T]) -> _T:
+    """What `work` returns, run with room for deep recursion: call chains and nested code are followed depth first."""
+    result: list[_T] = []
     failure: list[BaseException] = []
 
     def target() -> None:
         try:
-            result.append(work())  # type: ignore[operator]
+            result.append(work())
         except BaseException as error:  # handed on to the caller's thread
             failure.append(error)
 
