@@ -276,10 +276,11 @@ def _report(request: CheckRequest, examination: Examination, started: float) -> 
     words, graph = examination.project.rules, examination.project.graph
     config = request.config
     suppressions: list[Suppression] = []
-    for file in tree.files:
-        source = sources.read(file.relative)
+    deployed = {path for plan in examination.project.plans for path in plan.files}
+    for path in dict.fromkeys((*(file.relative for file in tree.files), *sorted(deployed))):
+        source = sources.read(path)
         if isinstance(source, bytes):
-            suppressions.extend(read_suppressions(source, file.relative, words.keys()))
+            suppressions.extend(read_suppressions(source, path, words.keys()))
     complete = len(tree.reported) == len(tree.files)
     settings = os.path.relpath(config.file, tree.root).replace(os.sep, "/") if complete and config.file else ""
     quiet = frozenset(file.relative for file in tree.files if file.kind != "app")

@@ -75,6 +75,8 @@ def read_suppressions(source: bytes, path: str, known: Collection[str]) -> list[
     """The suppression comments in one file, in the order of their lines. `known` are the codes that exist."""
     if _MAY_HOLD.search(source) is None:
         return []
+    if not path.endswith((".py", ".pyi")):  # deployment files: `#` begins a comment in all of them
+        return list(_read_lines(source, path, known))
     try:
         tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
     except (tokenize.TokenError, SyntaxError, ValueError, LookupError):
@@ -178,7 +180,7 @@ def _any_ran(prefix: str, ran: Collection[str]) -> bool:
 
 
 def _read_lines(source: bytes, path: str, known: Collection[str]) -> Iterator[Suppression]:
-    """Line by line, for a file that does not even consist of tokens."""
+    """Line by line, for a file that is not Python, or does not even consist of tokens."""
     lines = source.decode("utf-8", "replace").splitlines()
     for number, line in enumerate(lines, 1):
         column = line.find("#")

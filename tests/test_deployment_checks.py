@@ -697,3 +697,18 @@ def test_the_demo_says_the_same_on_every_machine(monkeypatch: pytest.MonkeyPatch
         ("FL308", "shop/main.py", 17),
     ]
     assert "33 workers on a host of 16 cores for 2 cores" in report.findings[1].message
+
+
+def test_a_comment_silences_a_finding_in_a_deployment_file(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("from fastapi import FastAPI\n\napp = FastAPI()\n")
+    dockerfile = tmp_path / "Dockerfile"
+    command = 'CMD ["gunicorn", "-k", "sync", "main:app"]'
+    dockerfile.write_text(f"FROM python:3.13\nCOPY . .\n{command}\n")
+    request = CheckRequest((str(tmp_path),), Config(root=str(tmp_path)))
+    assert "FL605" in {finding.code for finding in check(request).findings}
+    dockerfile.write_text(f"FROM python:3.13\nCOPY . .\n# fastlint: ignore[FL605] a stand-in\n{command}\n")
+    report = check(request)
+    assert "FL605" not in {finding.code for finding in report.findings}
+    assert report.suppressed == 1
+    dockerfile.write_text("FROM python:3.13\n# fastlint: ignore[FL605] of no use\nCMD uvicorn main:app\n")
+    assert "FL002" in {finding.code for finding in check(request).findings}
