@@ -114,7 +114,7 @@ def _defaults(known: Server, command: Command) -> Iterator[Said]:
         if setting.has_default:
             yield Said(setting.name, setting.default, Rank.DEFAULT, "default")
     if command.server.startswith("uvicorn") or command.server.startswith("fastapi"):
-        yield Said("workers", None, Rank.DEFAULT, "default")
+        yield Said("workers", 1, Rank.DEFAULT, "default")
     if command.server.startswith("fastapi"):
         run = command.server == "fastapi run"
         yield Said("host", "0.0.0.0" if run else "127.0.0.1", Rank.DEFAULT, f"{command.server}'s default")
@@ -237,7 +237,9 @@ def _read_config(path: str, facts: ModuleFacts, python: PythonFiles, surrounding
                 problems.append(replace(value, where=place))
                 value = Unknown("gunicorn refuses it")
             text = lines[place.line - 1].strip() if place.line <= len(lines) else name
-            said.append(Said(name, _conditional(value, bound), Rank.FILE, posixpath.basename(path), place, text))
+            said.append(
+                Said(name, _conditional(value, bound, surroundings), Rank.FILE, posixpath.basename(path), place, text)
+            )
     if not outcome.complete:
         said += [
             Said(name, Unknown("the file could not be followed to its end"), Rank.FILE, posixpath.basename(path))
@@ -247,9 +249,9 @@ def _read_config(path: str, facts: ModuleFacts, python: PythonFiles, surrounding
     return _File(said, problems, frozenset(hooks), path)
 
 
-def _conditional(value: Value, bound: Bound) -> Value:
-    """A literal that comes from one variable's default says so."""
-    if is_literal(value) and len(bound.variables) == 1:
+def _conditional(value: Value, bound: Bound, surroundings: Surroundings) -> Value:
+    """A literal that comes from the default of one variable, which is not set, says so."""
+    if is_literal(value) and len(bound.variables) == 1 and bound.variables[0] not in surroundings.environment:
         return Env(bound.variables[0], value)
     return value
 
@@ -275,7 +277,7 @@ def checked(setting: ServerSetting, value: Value) -> Value | Problem:
             return _BOOLEANS[value.lower().strip()]
         return Problem("invalid-value", setting.name, f"{setting.name} = {value!r} is no boolean", Location(""))
     if setting.kind == "list" and isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",")) if value else ()
+        return (value.strip(),) if value else ()  # a comma separates nothing here
     return value
 
 

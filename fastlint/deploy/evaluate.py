@@ -8,6 +8,7 @@ branches count, and what differs between them depends on the test. Steps are cou
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ _COUNTERS = {
 }
 _READ_VARIABLE = frozenset({"os.getenv", "os.environ.get", "os.environ.setdefault", "decouple.config"})
 _BUILTINS = frozenset({"int", "float", "str", "bool", "abs", "round", "len", "max", "min", "sum"})
+_REBINDS = frozenset({"exec", "setattr", "locals().pop", "locals().clear", "locals().setdefault"})  # any name
 _FLOORS = {"math.ceil": "ceil", "math.floor": "floor"}
 _METHODS = frozenset(
     {
@@ -39,8 +41,9 @@ _METHODS = frozenset(
         "removeprefix", "removesuffix", "join", "split",
     }
 )  # fmt: skip
+_IN_PLACE = {"iadd": "add", "isub": "sub", "imul": "mul", "ifloordiv": "floordiv", "itruediv": "truediv"}
+_TRANSPARENT = frozenset({"cache", "lru_cache", "override", "no_type_check"})  # decorators that change no result
 _OPERATORS = {"is": "is", "is not": "is not", "in": "in", "not in": "not in"}
-_QUIET_STATEMENTS = frozenset({"assert", "del"})
 
 
 class _Exhausted(Exception):
@@ -149,7 +152,9 @@ def evaluate(facts: ModuleFacts, environment: Mapping[str, Any], load: Loader, m
     try:
         run.block(facts.body, scope)
     except (_Exhausted, RecursionError, _Left, Raises):
-        return Evaluated(scope.names, complete=False)
+        given_up = Unknown("the file could not be followed to its end")  # what comes later may bind any name anew
+        names = {name: Bound(given_up, bound.site) for name, bound in scope.names.items() if _plain(bound.value)}
+        return Evaluated({**scope.names, **names}, complete=False)
     return Evaluated(scope.names)
 
 
@@ -181,6 +186,7 @@ class _Run:
         self.entered: set[int] = set()  # functions that were called
         self.steps = _MOST_STEPS
         self.depth = 0
+        self.tries = 0  # open `try` statements: only there a failing read of the environment is looked at
         self.read: dict[str, None] = {}  # by the statement that is being run
         self.during: dict[str, None] = {}  # by the function that is being called
         self.control: dict[str, None] = {}  # by the tests around the statement
@@ -228,7 +234,11 @@ class _Run:
         elif tag == "e":
             self.value(statement[1], scope)
         elif tag == "def":
-            self._bind(statement[2], _Callable(scope.facts.functions[statement[1]], scope), statement[-1], scope)
+            self._bind(statement[2], _defined(scope.facts.functions[statement[1]], scope), statement[-1], scope)
+        elif tag == "del":
+            for target in statement[1]:
+                if _named(target) and target[0] == "n":
+                    scope.names.pop(target[1], None)
         elif tag == "class":
             self._bind(statement[2], _Type(scope.facts.classes[statement[1]], scope), statement[-1], scope)
         elif tag == "imp":
@@ -252,7 +262,7 @@ class _Run:
         return None
 
     def _decided(self, test: Any) -> bool:
-        return not isinstance(test, (Unknown, Apply, Cores, Env))
+        return not isinstance(test, (Unknown, Apply, Cores, Env, _Foreign))
 
     def _both(self, test: Any, statement: Any, rest: Block, scope: _Scope) -> _Returned | None:
         """A test that cannot be decided: both ways to the end of the block, then whatever each of them left."""
@@ -293,7 +303,7 @@ class _Run:
     def _either(self, test: Any, first: Any, second: Any) -> Any:
         if type(first) is type(second) and first == second:
             return first
-        if isinstance(test, Unknown) or not (_plain(first) and _plain(second)):
+        if isinstance(test, Unknown) or not (_plain(test) and _plain(first) and _plain(second)):
             return Unknown("depends on what only the run knows")
         return Apply("if", (test, first, second))
 
@@ -355,8 +365,12 @@ class _Run:
     def _try(self, statement: Any, scope: _Scope) -> _Returned | None:
         _, body, handlers, orelse, final, *_ = statement
         before = dict(scope.names)
+        self.tries += 1
         try:
-            returned = self.block(body, scope)
+            try:
+                returned = self.block(body, scope)
+            finally:
+                self.tries -= 1
             if returned is None:
                 returned = self.block(orelse, scope)
         except Raises as error:
@@ -367,7 +381,9 @@ class _Run:
                 scope.names[handler[1]] = Bound(Unknown("an exception"), -1)
             returned = self.block(handler[2], scope)
         else:
-            if _uncertain(before, scope.names) or (returned is not None and isinstance(returned.value, Unknown)):
+            if any(_catches(one[0], "ImportError") for one in handlers) and self._imports_foreign(body):
+                self._forget([body, orelse, *(one[2] for one in handlers)], scope)  # it may not be installed
+            elif _uncertain(before, scope.names) or (returned is not None and isinstance(returned.value, Unknown)):
                 names: set[str] = set()
                 for one in handlers:  # whether it fails is not known: what the handlers bind may be either
                     _bound_in(one[2], names)
@@ -376,6 +392,12 @@ class _Run:
                         scope.names[name] = Bound(Unknown("depends on what only the run knows"), scope.names[name].site)
         ended = self.block(final, scope)
         return ended if ended is not None else returned
+
+    def _imports_foreign(self, body: Block) -> bool:
+        """Whether a block imports what is neither of the project nor of the standard library."""
+        rows = [row for statement in body if statement[0] == "imp" for row in statement[1]]
+        names = {row[2].partition(".")[0] for row in rows if not row[1]}
+        return any(name not in sys.stdlib_module_names and self.load(name) is None for name in names)
 
     def _raised(self, node: Node) -> str:
         while node is not None and node[0] == "c":
@@ -398,6 +420,8 @@ class _Run:
         if attribute is None:
             found = self._module(dotted)
             return _Module(found) if found is not None else _Foreign(dotted)
+        if dotted == "typing" and attribute == "TYPE_CHECKING":
+            return False
         found = self._module(dotted)
         if found is not None and attribute in found.names:
             return found.names[attribute].value
@@ -494,7 +518,7 @@ class _Run:
 
     def _member(self, base: Any, name: str) -> Any:
         if isinstance(base, _Foreign):
-            return _Foreign(f"{base.name}.{name}")
+            return False if base.name == "typing" and name == "TYPE_CHECKING" else _Foreign(f"{base.name}.{name}")
         if isinstance(base, _Module):
             bound = base.scope.names.get(name)
             if bound is None:
@@ -517,10 +541,12 @@ class _Run:
         indices = kind.facts.methods.get(name)
         if indices:
             function = kind.scope.facts.functions[indices[-1]]
-            method = _Callable(function, kind.scope, receiver)
-            if any(_named(decorator) in ("property", "cached_property") for decorator in function.decorators):
-                return self._call_function(method, [], {})
-            return method
+            words = {_decorator(one) for one in function.decorators}
+            if not words <= _TRANSPARENT | {"property", "cached_property", "staticmethod", "classmethod"}:
+                return Unknown(f"{name}() is decorated")
+            itself = None if "staticmethod" in words else kind if "classmethod" in words else receiver
+            method = _Callable(function, kind.scope, itself)
+            return self._call_function(method, [], {}) if words & {"property", "cached_property"} else method
         if inherited:
             return Unknown(f"an attribute of {kind.facts.name}")
         scope = _Scope(kind.scope.facts, kind.scope.module, {}, kind.scope)
@@ -552,9 +578,12 @@ class _Run:
             return Unknown("an operation on something unknown")
         if name == "truediv" and isinstance(left, str) and isinstance(right, str):
             return f"{left.rstrip('/')}/{right}"  # a path: they are strings here
+        if isinstance(left, list) and isinstance(right, (list, tuple)) and name == "iadd":
+            left.extend(right)
+            return left
         if isinstance(left, list) and isinstance(right, list) and name == "add":
             return left + right
-        return self._computed(name, (left, right))
+        return self._computed(_IN_PLACE.get(name, name), (left, right))
 
     def _computed(self, name: str, operands: tuple[Any, ...]) -> Any:
         if not all(_plain(operand) for operand in operands):
@@ -673,8 +702,17 @@ class _Run:
             return self._make(callee, args, keywords)
         if isinstance(callee, _Foreign):
             self._note(callee.name, node[1], args, keywords)
+            if callee.name == "locals().update":
+                return self._update(args, keywords, node[1], scope)
             return self._foreign(callee.name, args, keywords)
         return Unknown("a call of something unknown")
+
+    def _update(self, args: list[Any], keywords: dict[str, Any], site: int, scope: _Scope) -> None:
+        """`globals().update(…)`: names are bound, or any name may be."""
+        if any(not isinstance(argument, dict) for argument in args):
+            raise _Exhausted
+        for name, value in [*(pair for argument in args for pair in argument.items()), *keywords.items()]:
+            self._bind(str(name), value, site, scope)
 
     def _note(self, name: str, site: int, args: list[Any], keywords: dict[str, Any]) -> None:
         if name in self.watched:
@@ -696,14 +734,22 @@ class _Run:
         if isinstance(base, list) and name in ("append", "extend", "insert"):
             if name == "append" and len(args) == 1:
                 base.append(args[0])
+            elif name == "insert" and len(args) == 2 and isinstance(args[0], int):
+                base.insert(args[0], args[1])
             elif name == "extend" and len(args) == 1 and isinstance(args[0], (list, tuple)):
                 base.extend(args[0])
+            else:
+                base.append(Unknown("more of a list"))
             return None
+        if isinstance(base, list) and name not in ("copy", "index", "count"):
+            base[:] = [Unknown(f"a list after .{name}()")]
         if isinstance(base, dict):
             if name == "get" and args and is_literal(args[0]):
                 return base.get(args[0], args[1] if len(args) > 1 else None)
             if name in ("items", "keys", "values"):
                 return [*{"items": base.items(), "keys": base.keys(), "values": base.values()}[name]]
+            if name in ("update", "pop", "popitem", "clear", "setdefault"):
+                base.update(dict.fromkeys(base, Unknown(f"a dictionary after .{name}()")))
             return Unknown(f".{name}()")
         if name == "format" and isinstance(base, str):
             return self._format(base, args)
@@ -722,12 +768,16 @@ class _Run:
 
     def _foreign(self, name: str, args: list[Any], keywords: dict[str, Any]) -> Any:
         name = name.removeprefix("builtins.")
+        if name in _REBINDS:
+            raise _Exhausted
         counter = _COUNTERS.get(name)
         if counter is not None:
             return Unknown("physical cores") if keywords.get("logical") is False else Cores(counter)
         if name in _READ_VARIABLE and args:
             default = args[1] if len(args) > 1 else keywords.get("default")
             value = self._variable(args[0], default, required=name == "decouple.config" and default is None)
+            if name == "os.environ.setdefault" and isinstance(args[0], str):
+                self.environment[args[0]] = value
             return value if "cast" not in keywords else self._cast(keywords["cast"], value)
         if name == "os.sched_getaffinity":
             return _Foreign("os.sched_getaffinity()")
@@ -761,7 +811,7 @@ class _Run:
             return "/".join(args) if all(isinstance(arg, str) for arg in args) else Unknown("a path")
         if name in ("list", "tuple") and len(args) == 1 and isinstance(args[0], (list, tuple)):
             return list(args[0])
-        if name in ("print", "setattr", "dotenv.load_dotenv", "logging.basicConfig"):
+        if name in ("print", "dotenv.load_dotenv", "logging.basicConfig"):
             return None
         if name == "range" and args and all(isinstance(arg, int) for arg in args) and abs(args[-1]) <= _LONGEST_LOOP:
             return list(range(*args))
@@ -777,6 +827,8 @@ class _Run:
         if name in self.environment:
             return self.environment[name]
         if required:
+            if not self.tries:  # else the server would not start: it is set where it runs
+                return Env(name, required=True)
             raise Raises("KeyError")
         return default
 
@@ -810,12 +862,27 @@ class _Run:
         return returned.value if returned is not None else None
 
     def _make(self, kind: _Type, args: list[Any], keywords: dict[str, Any]) -> Any:
+        words = {_decorator(one) for one in kind.facts.decorators}
+        if words or ((args or keywords) and not kind.facts.methods.get("__init__")):
+            return Unknown(f"an object of {kind.facts.name}")
         instance = _Instance(kind)
         indices = kind.facts.methods.get("__init__")
         if indices:
             function = kind.scope.facts.functions[indices[-1]]
             self._call_function(_Callable(function, kind.scope, instance), args, keywords)
         return instance
+
+
+def _defined(function: Function, scope: _Scope) -> Any:
+    """What a definition binds: the function, unless a decorator may have put another in its place."""
+    if {_decorator(one) for one in function.decorators} <= _TRANSPARENT or function.owner >= 0:
+        return _Callable(function, scope)
+    return Unknown(f"{function.name}() is decorated")
+
+
+def _decorator(node: Node) -> str:
+    """The last word of a decorator, called or not."""
+    return _named(node[2]) if node is not None and node[0] == "c" else _named(node)
 
 
 def _plain(value: Any) -> bool:

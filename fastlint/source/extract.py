@@ -152,6 +152,11 @@ def _string(node: cst.SimpleString, walk: _Walk) -> Node:
         if "b" in prefix:
             return ["f", []]
         text = text[len(prefix) :]
+        if "r" in prefix:
+            return ["k", text[3:-3] if text[:3] in ("'''", '"""') and len(text) > 5 else text[1:-1]]
+    if "\\" in text:
+        value = node.evaluated_value
+        return ["k", value] if isinstance(value, str) else ["f", []]
     quotes = 3 if text[:3] in ("'''", '"""') and len(text) > 5 else 1
     return ["k", text[quotes:-quotes]]
 
@@ -195,8 +200,8 @@ def _formatted_parts(parts: Sequence[Any], walk: _Walk, inner: list[Node]) -> No
                 inner.append(None)
             elif part.conversion is not None:
                 inner.append(None)
-        elif len(part.value) <= _LONGEST_STRING:
-            inner.append(["k", part.value])
+        elif len(part.value) <= _LONGEST_STRING and "\\" not in part.value:
+            inner.append(["k", part.value.replace("{{", "{").replace("}}", "}")])
         else:
             inner.append(None)
 
@@ -320,6 +325,9 @@ _OPERATORS: dict[type, str] = {
     cst.MatrixMultiply: "matmul",
     cst.AddAssign: "iadd",
     cst.SubtractAssign: "isub",
+    cst.MultiplyAssign: "imul",
+    cst.DivideAssign: "itruediv",
+    cst.FloorDivideAssign: "ifloordiv",
     cst.BitOrAssign: "ior",
     cst.BitAndAssign: "iand",
 }
