@@ -127,7 +127,7 @@ def test_threads_follow_littles_law_and_a_queue() -> None:
 
 
 def test_database_pools_stay_within_the_server() -> None:
-    advice = advise(situation(4, pool_size=Figure(5, "", "app/db.py:3"), connections=Figure(100, "", "compose.yaml:9")))
+    advice = advise(situation(4, pool=Figure(15, "", "app/db.py:3"), connections=Figure(100, "", "compose.yaml:9")))
     row = advice.row("pool_size + max_overflow")
     assert row is not None
     assert "floor((100 connections - 3 reserved) / (4 workers x 1 replicas)) = 24" in row.why
@@ -403,3 +403,13 @@ def test_rows_name_what_changes() -> None:
     advice: Advice = advise(situation(2))
     assert advice.row("workers") is not None
     assert advice.row("no such setting") is None
+
+
+def test_the_readme_shows_real_output(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parent.parent
+    monkeypatch.chdir(root)
+    shown = (root / "README.md").read_text().split("```console\n$ fastlint ")[1].split("\n```")[0]
+    command, _, output = shown.partition("\n")
+    with pytest.raises(SystemExit):
+        main(command.split())
+    assert capsys.readouterr().out.rstrip("\n") == output

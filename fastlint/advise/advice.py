@@ -24,10 +24,10 @@ class Situation:
     goal: Figure | None = None  # requests/s that the service shall serve
     replicas: Figure | None = None
     orchestrated: bool = False
-    worker_memory: Figure | None = None  # declared by the user
+    worker_memory: Figure | None = None  # declared, or expected of what the code imports
     connections: Figure | None = None  # what the database accepts
-    pool_size: Figure | None = None  # of the engine that the code builds
-    max_overflow: Figure | None = None
+    pool: Figure | None = None  # connections that the pools of one worker may hold
+    pool_text: str = ""  # how the code bounds them: "(5 + 10)"
     plan: ServerPlan | None = None
 
     def now(self, *names: str) -> str:

@@ -12,7 +12,8 @@ from fastlint.advise.figures import written
 from fastlint.advise.workers import WorkerAdvice
 
 _GUNICORN_TIMEOUT = 30
-_GRACE = 30  # Kubernetes' terminationGracePeriodSeconds; docker stop waits 10
+# Who kills after SIGTERM, and after how many seconds, where nobody says
+_KUBERNETES, _DOCKER, _SYSTEMD = (30, "Kubernetes' default"), (10, "docker stop's default"), (90, "systemd's default")
 _MARGIN = 5  # seconds between the server's last word and the orchestrator's
 _PROXY_IDLE = 60  # an AWS load balancer's default, and nginx's proxy_read_timeout
 _BACKLOG = 2048
@@ -44,10 +45,12 @@ def _graceful(situation: Situation) -> Row:
     said = situation.plan.limits.grace_period if situation.plan is not None else None
     value = said.value if said is not None else None
     declared = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-    grace = declared if declared is not None else _GRACE
-    wanted = max(1, int(grace) - _MARGIN)
-    source = f"{said.where}" if declared is not None and said is not None and said.where else "Kubernetes' default"
-    why = f"{grace:g} s until the orchestrator kills ({source}) - {_MARGIN} s to end in order"
+    contained = situation.plan is not None and situation.plan.container
+    grace, source = _KUBERNETES if situation.orchestrated else _DOCKER if contained else _SYSTEMD
+    if declared is not None and said is not None:
+        grace, source = int(declared), f"{said.by}, {said.where}" if said.where else said.by
+    wanted = max(1, min(grace - _MARGIN, _GUNICORN_TIMEOUT))
+    why = f"{grace:g} s from SIGTERM to SIGKILL ({source}) - {_MARGIN} s to end in order, at most {_GUNICORN_TIMEOUT} s"
     now = situation.now("graceful_timeout", "timeout_graceful_shutdown")
     return Row("graceful timeout", now, str(wanted), why, wanted)
 

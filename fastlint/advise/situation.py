@@ -9,6 +9,8 @@ from fastlint.advise.figures import Figure
 from fastlint.advise.measured import Measured
 from fastlint.advise.refusals import AdviceError
 from fastlint.advise.workload import Assumptions, read_workload
+from fastlint.checks.deployment.budget import Pool, pools_of
+from fastlint.checks.deployment.memory import memory_per_worker
 from fastlint.deploy.plan import Limits, Said, ServerPlan
 from fastlint.deploy.target import Grant, target_of
 from fastlint.finding import Finding, Location
@@ -49,7 +51,8 @@ def read_situation(
     cores, memory = _figure(target.cores, "cores"), _figure(target.memory, "bytes")
     if cores is None:
         raise AdviceError(f"the number of cores is not known ({target.cores.by}): say it with --cores")
-    declared = project.settings.memory_per_worker
+    memory_of_one = memory_per_worker(project)
+    pools = pools_of(project)
     allowed = project.settings.max_connections
     return Situation(
         cores,
@@ -60,10 +63,20 @@ def read_situation(
         goal,
         replicas=_number(limits.replicas, ""),
         orchestrated=plan.orchestrated if plan is not None else False,
-        worker_memory=None if declared is None else Figure(declared.value, "bytes", declared.by),
+        worker_memory=Figure(memory_of_one.most, "bytes", memory_of_one.source, not memory_of_one.declared),
         connections=Figure(allowed.value, "", allowed.by) if allowed is not None else _database(project),
+        pool=_pool(pools, project),
+        pool_text=pools[0].arithmetic if len(pools) == 1 else "",
         plan=plan,
     )
+
+
+def _pool(pools: Sequence[Pool], project: Project) -> Figure | None:
+    """The connections that all pools of one worker may hold together."""
+    if not pools:
+        return None
+    places = ", ".join(str(project.where(pool.made.function, pool.made.site)).rsplit(":", 1)[0] for pool in pools)
+    return Figure(float(sum(pool.most for pool in pools)), "", f"pools made at {places}")
 
 
 def _figure(grant: Grant, unit: str) -> Figure | None:

@@ -83,14 +83,14 @@ def _executor(situation: Situation, workers: WorkerAdvice) -> Row:
 
 def size_pools(situation: Situation, workers: WorkerAdvice) -> list[Row]:
     """The database pool of each worker; no row where the code builds no engine and nobody speaks of a database."""
-    if situation.pool_size is None and situation.connections is None:
+    if situation.pool is None and situation.connections is None:
         return []
     assumed = situation.assumptions
     limit = situation.connections or Figure(
         float(assumed.max_connections), "", "assumed: PostgreSQL's max_connections", assumed=True
     )
-    size = situation.pool_size or Figure(float(assumed.pool_size), "", "SQLAlchemy's default", assumed=True)
-    overflow = situation.max_overflow or Figure(float(assumed.max_overflow), "", "SQLAlchemy's default", assumed=True)
+    default = assumed.pool_size + assumed.max_overflow
+    held = situation.pool or Figure(float(default), "", "SQLAlchemy's default, 5 + 10", assumed=True)
     processes = workers.workers * workers.replicas
     each = max(1, math.floor((limit.value - assumed.reserved_connections) / processes))
     wanted = min(each, _concurrent(situation, workers))
@@ -100,8 +100,8 @@ def size_pools(situation: Situation, workers: WorkerAdvice) -> list[Row]:
         f"({workers.workers} workers x {workers.replicas} replicas)) = {each} a worker, of which "
         f"{wanted} can be asked for at a time"
     )
-    now = f"{size.value:g} + {overflow.value:g}"
-    return [Row("pool_size + max_overflow", now, f"{pool} + {wanted - pool}", why, wanted, (limit, size, overflow))]
+    now = situation.pool_text.strip("()") or f"{assumed.pool_size} + {assumed.max_overflow}"
+    return [Row("pool_size + max_overflow", now, f"{pool} + {wanted - pool}", why, wanted, (limit, held))]
 
 
 def _concurrent(situation: Situation, workers: WorkerAdvice) -> int:

@@ -166,7 +166,8 @@ def _limit_lines(picture: _Picture) -> list[str]:
     for value, text in picture.limits:
         y = picture.y(value)
         out.append(f'<line class="limit" x1="{_LEFT}" y1="{y:.1f}" x2="{_WIDTH - _RIGHT}" y2="{y:.1f}"/>')
-        out.append(f'<text class="limit-text" x="{_LEFT + 6}" y="{y - 5:.1f}">{escape(text)}</text>')
+        x = _WIDTH - _RIGHT - 4  # at the right: the curves begin at the left, below their limits
+        out.append(f'<text class="limit-text" x="{x}" y="{y - 5:.1f}" text-anchor="end">{escape(text)}</text>')
     return out
 
 
