@@ -399,6 +399,12 @@ class TestSettings:
         assert one(code, made).where == at(4)
         assert [c for c in ("FL614", "FL615", "FL626") if found(c, made)] == [code]
 
+    def test_a_variable_that_nothing_expands_is_no_value(self, tmp_path: Path) -> None:
+        problem = Problem("invalid-value", "port", "'$PORT' is not a whole number", at(4))
+        made = project(tmp_path, plan("uvicorn", problems=(problem,)))
+        assert one("FL626", made).where == at(4)
+        assert not found("FL615", made)
+
     def test_the_nearest_name_is_the_remedy(self, tmp_path: Path) -> None:
         near = Problem("unknown-setting", "worker", "unknown", at(4), "workers")
         far = Problem("unknown-setting", "zzz", "unknown", at(5))
@@ -417,6 +423,9 @@ class TestSettings:
         assert finding.where == at(3)
         assert "`workers = 2`" in finding.message
         assert "4" in finding.message
+        port = Said("bind", "0.0.0.0:80", Rank.ENVIRONMENT_DEFAULT, "systemd Environment", at(3), "PORT=80")
+        bound = Setting("unix:/run/x", Said("bind", "unix:/run/x", Rank.COMMAND, "systemd", HERE, "--bind"), (port,))
+        assert not found("FL616", project(tmp_path, plan(settings={"bind": bound})))
         for loser in (same, variable, default):
             assert not found("FL616", project(tmp_path, plan(settings={"workers": Setting(4, flag, (loser,))})))
 
@@ -478,7 +487,17 @@ class TestCode:
 
     @pytest.mark.parametrize(
         "target",
-        ["main:app", "main:make()", "main:make", "pkg.api:app", "api:app", "elsewhere.main:app", "app.api:app", ""],
+        [
+            "main",
+            "main:app",
+            "main:make()",
+            "main:make",
+            "pkg.api:app",
+            "api:app",
+            "elsewhere.main:app",
+            "app.api:app",
+            "",
+        ],
     )
     def test_targets_that_name_one_or_that_are_not_ours(self, tmp_path: Path, target: str) -> None:
         files = {
@@ -486,7 +505,8 @@ class TestCode:
             "pkg/__init__.py": "",
             "pkg/api.py": "from main import *\n",
         }
-        assert not found("FL620", project(tmp_path, plan(app=target), files=files))
+        server = "fastapi run" if target == "main" else "gunicorn"
+        assert not found("FL620", project(tmp_path, plan(server, app=target), files=files))
 
     def test_preload_with_what_lives_before_the_fork(self, tmp_path: Path) -> None:
         alive = {"main.py": "import threading\nt = threading.Thread(target=print)\nt.start()\n" + APP}

@@ -246,9 +246,16 @@ def invalid_values(project: Project) -> Iterator[Finding]:
 def _problems(project: Project, kind: str, code: str) -> Iterator[Finding]:
     for plan in project.plans:
         for problem in all_problems(plan):
-            if problem.kind == kind:
+            if _kind(problem) == kind:
                 nearest = f"`{problem.nearest}`" if problem.nearest else ""
                 yield found(project, code, plan, problem.where, problem.name, problem.text, nearest)
+
+
+def _kind(problem: Problem) -> str:
+    """What a problem comes to. A variable that nothing expands is no value at all: the server never starts."""
+    if problem.kind == "invalid-value" and "'$" in problem.text:
+        return "never-serves"
+    return problem.kind
 
 
 def all_problems(plan: ServerPlan) -> tuple[Problem, ...]:
@@ -286,6 +293,8 @@ def _contradicts(winner: Said, loser: Said, value: object) -> bool:
     """Whether somebody wrote a different value down in vain. A default in a file is no contradiction of a flag."""
     if loser.where is None or loser.rank is Rank.DEFAULT or loser.where == winner.where:
         return False
+    if loser.rank is Rank.ENVIRONMENT_DEFAULT and loser.name != "workers":
+        return False  # PORT and the like are there for others as well
     if isinstance(loser.value, (Unknown, Env)) or not isinstance(loser.value, (bool, int, float, str, tuple)):
         return False
     return str(loser.value) != str(value)

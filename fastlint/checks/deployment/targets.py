@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from fastlint.checks.deployment.given import found, worst_of_each_line
+from fastlint.checks.deployment.given import GUNICORN, found, worst_of_each_line
 from fastlint.checks.deployment.made import calls_made, module_names
 from fastlint.deploy.plan import ServerPlan
 from fastlint.deploy.values import Unknown
@@ -27,6 +27,8 @@ def _missing(project: Project) -> Iterator[Finding]:
         if not isinstance(plan.app, str) or not plan.app:
             continue
         dotted, _, attribute = plan.app.partition(":")
+        if not attribute and plan.server not in GUNICORN:
+            continue  # fastapi looks for the application by itself
         attribute = attribute or "application"
         if not all(part.isidentifier() for part in dotted.split(".")):
             continue
