@@ -732,3 +732,20 @@ def test_a_comment_silences_a_finding_in_a_deployment_file(tmp_path: Path) -> No
     assert report.suppressed == 1
     dockerfile.write_text("FROM python:3.13\n# fastlint: ignore[FL605] of no use\nCMD uvicorn main:app\n")
     assert "FL002" in {finding.code for finding in check(request).findings}
+
+
+@pytest.mark.parametrize(
+    ("environment", "codes"),
+    [
+        pytest.param(
+            '    environment: {WEB_CONCURRENCY: "3"}\n', set(), id="an image's default is there to be overruled"
+        ),
+        pytest.param("    command: uvicorn main:app --workers 3\n", set(), id="by a flag, too"),
+    ],
+)
+def test_what_an_image_sets_is_no_contradiction(environment: str, codes: set[str], tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("from fastapi import FastAPI\n\napp = FastAPI()\n")
+    (tmp_path / "Dockerfile").write_text('FROM python:3.13\nENV WEB_CONCURRENCY=2\nCMD ["uvicorn", "main:app"]\n')
+    (tmp_path / "compose.yaml").write_text(f"services:\n  web:\n    build: .\n{environment}")
+    report = check(CheckRequest((str(tmp_path),), Config(root=str(tmp_path))))
+    assert {finding.code for finding in report.findings if finding.code == "FL616"} == codes

@@ -100,11 +100,21 @@ def _value(value: Any) -> Any:
 
 def _keyword(name: str, where: Location, lines: Sequence[str]) -> tuple[Location, str]:
     """Where a keyword stands inside its call, and how it is written."""
-    pattern = re.compile(rf"\b{re.escape(name)}\s*=(?!=)\s*([^,\n]*[^,\s\n)])")
+    pattern = re.compile(rf"\b{re.escape(name)}\s*=(?!=)\s*")
     for number in range(where.line, max(where.end_line, where.line) + 1):
         line = lines[number - 1] if number <= len(lines) else ""
-        start = where.column - 1 if number == where.line else 0
-        match = pattern.search(line, start)
+        match = pattern.search(line, where.column - 1 if number == where.line else 0)
         if match is not None:
-            return Location(where.path, number, match.start() + 1, number, match.end() + 1), match[0]
+            end = _value_end(line, match.end())
+            return Location(where.path, number, match.start() + 1, number, end + 1), line[match.start() : end].rstrip()
     return where, name
+
+
+def _value_end(line: str, start: int) -> int:
+    """Where an argument ends: at the comma or parenthesis that closes it, or with its line."""
+    depth = 0
+    for place in range(start, len(line)):
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(line[place], 0)
+        if depth < 0 or (depth == 0 and line[place] in ",#"):
+            return place
+    return len(line)

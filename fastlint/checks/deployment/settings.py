@@ -295,6 +295,8 @@ def _contradicts(winner: Said, loser: Said, value: object) -> bool:
         return False
     if loser.rank is Rank.ENVIRONMENT_DEFAULT and loser.name != "workers":
         return False  # PORT and the like are there for others as well
+    if loser.by.startswith("Dockerfile ENV") and not winner.by.startswith("Dockerfile"):
+        return False  # what an image sets is there to be overruled by whoever runs it
     if isinstance(loser.value, (Unknown, Env)) or not isinstance(loser.value, (bool, int, float, str, tuple)):
         return False
     return str(loser.value) != str(value)
