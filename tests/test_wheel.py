@@ -71,4 +71,13 @@ def test_the_wheel_checks_an_application(installed: Path, tmp_path: Path) -> Non
     checked = run([str(installed / "fastlint"), "check", "--output-format", "json"], tmp_path)
     assert checked.returncode == 1, checked.stderr
     report = json.loads(checked.stdout)
-    assert [(each["code"], each["location"]["line"]) for each in report["findings"]] == [("FL102", 9)]
+    assert ("FL102", 9) in [(each["code"], each["location"]["line"]) for each in report["findings"]]
+
+
+def test_the_wheel_advises_and_writes_files(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("from fastapi import FastAPI\n\napp = FastAPI()\n")
+    (tmp_path / "Procfile").write_text("web: uvicorn main:app --workers 2\n")
+    shown = run([str(installed / "fastlint"), "config", "--output-format", "json"], tmp_path)
+    assert json.loads(shown.stdout)["services"][0]["settings"]["workers"]["value"] == 2, shown.stderr
+    written = run([str(installed / "fastlint"), "advise", "--cores", "2", "--emit", "gunicorn"], tmp_path)
+    assert 'wsgi_app = "main:app"' in written.stdout, written.stderr

@@ -202,7 +202,9 @@ def unknown_code(code: str) -> str:
     if not code.upper().startswith("FL"):
         return f'unknown rule "{code}": the codes of fastlint begin with FL'
     digits = code.upper()[2:].translate(str.maketrans("OILSB", "01158"))  # letters that are taken for digits
-    near = f"FL{digits}" if f"FL{digits}" in rule_codes() else nearest(code.upper(), rule_codes())
+    meant = f"FL{digits}"
+    theme = [known for known in rule_codes() if known[:3] == meant[:3]]  # the first digit is rarely the wrong one
+    near = meant if meant in theme else nearest(meant, theme) or nearest(meant, rule_codes())
     return f'unknown rule "{code}"' + (f", did you mean {near}?" if near else ": `fastlint rules` lists them all")
 
 
