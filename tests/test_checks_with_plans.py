@@ -104,3 +104,41 @@ def test_one_worker_multiplies_nothing() -> None:
 def test_without_a_plan_only_a_process_a_core_is_worth_a_word() -> None:
     found = list(processes_multiply(project()))
     assert [finding.severity for finding in found] == [Severity.INFO]
+
+
+def test_every_worker_has_a_pool_of_its_own() -> None:
+    found = messages(list(oversized_executors(project(plan(8, 2)))))
+    assert [text.partition(": ")[2] for text in found] == ["2 workers x 30 = 60 > 5 x 8 cores"]
+
+
+def test_the_factors_are_settings() -> None:
+    generous = project(plan(2, 1))
+    generous.settings = TargetSettings(threads_per_core=Amount(20, "x"), processes_per_core=Amount(2, "x"))
+    assert messages(list(oversized_executors(generous))) == []
+
+
+def native(source: str, *plans: ServerPlan) -> list[str]:
+    facts = parse(source.encode())
+    assert isinstance(facts, ModuleFacts)
+    graph = build_graph([(Module("app", "app.py", False, facts), ())], load_catalogue(rules_folder()))
+    places = lambda module, site: Location(f"{module}.py")  # noqa: E731
+    return messages(list(processes_multiply(Project(graph, load_words(rules_folder()), places, plans))))
+
+
+def test_native_threads_multiply_with_workers() -> None:
+    (message,) = native("import torch\n", plan(4, 2))
+    assert message == "`torch` multiplies with every worker: 2 workers x 4 threads = 8 > 4 cores"
+
+
+@pytest.mark.parametrize(
+    ("source", "workers"),
+    [
+        pytest.param("import torch\n", 1, id="one worker"),
+        pytest.param("import numpy\n", 2, id="arrays are not computing all the time"),
+        pytest.param("import torch\ntorch.set_num_threads(1)\n", 2, id="bounded by a call"),
+        pytest.param("import os\nos.environ['OMP_NUM_THREADS'] = '1'\nimport torch\n", 2, id="by a variable"),
+        pytest.param("from .torch import x\n", 2, id="a module of the project"),
+    ],
+)
+def test_native_threads_that_are_bounded_stay_quiet(source: str, workers: int) -> None:
+    assert native(source, plan(4, workers)) == []

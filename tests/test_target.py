@@ -122,7 +122,9 @@ def configured(folder: Path, text: str) -> TargetSettings:
 
 def test_settings_declare_a_target(tmp_path: Path) -> None:
     target = configured(
-        tmp_path, '[target]\ncores = 0.5\nmemory = "512Mi"\nmemory-per-worker = "200MiB"\nmax-connections = 90\n'
+        tmp_path,
+        '[target]\ncores = 0.5\nmemory = "512Mi"\nmemory-per-worker = "200MiB"\n'
+        "max-connections = 90\nthreads-per-core = 8\n",
     )
     assert target.cores == Amount(0.5, "[tool.fastlint.target] cores")
     assert target.memory == Amount(512 * 2**20, "[tool.fastlint.target] memory")
@@ -130,6 +132,9 @@ def test_settings_declare_a_target(tmp_path: Path) -> None:
     assert target.memory_per_worker.value == 200 * 2**20
     assert target.max_connections is not None
     assert target.max_connections.value == 90
+    assert target.threads_per_core is not None
+    assert target.threads_per_core.value == 8
+    assert target.processes_per_core is None
     again = configured(tmp_path, describe(read_config(str(tmp_path / "fastlint.toml"))))
     assert again == target
 

@@ -29,6 +29,9 @@ from fastlint.project import Project
 from fastlint.source.facts import Block, Node
 
 _POOLS = ("threads", "processes")
+_NATIVE = frozenset({"torch", "onnxruntime", "tensorflow"})  # each computes on one native thread a core by default
+_NATIVE_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TORCH_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+_NATIVE_CALLS = ("set_num_threads", "SessionOptions", "set_intra_op_parallelism_threads", "threadpool_limits")
 _THREADS_A_CORE = 5  # sizing: some five threads a core keep it busy with I/O
 _MANY_CORES = 32  # more than one service is usually given: what is too much for these is too much anywhere
 _TOKENS = 40  # AnyIO's default limiter (anyio._backends._asyncio: current_default_thread_limiter)
@@ -95,20 +98,31 @@ def oversized_executors(project: Project) -> Iterator[Finding]:
 
 def _too_large(project: Project, role: str, size: Any, function: FunctionRef, site: int) -> str:
     """The arithmetic of a pool that is too large; nothing where it is not, or not known to be."""
-    factor = _THREADS_A_CORE if role == "threads" else 1
+    factor = _factor(project, role)
     if isinstance(size, int) and not isinstance(size, bool):
         cores = cores_of(project)
-        most = max(int(factor * (cores if cores is not None else _MANY_CORES)), 1)
-        if role == "processes" and cores is None:
-            most = 2 * _MANY_CORES
-        if size <= most:
-            return ""
         if cores is not None:
-            return f"{size} > {factor} x {cores:g} cores"
-        return f"{size} > {most}, too many even for {_MANY_CORES} cores"
+            return _above(size, workers_of(project) or 1, factor, cores)
+        most = 2 * _MANY_CORES if role == "processes" else factor * _MANY_CORES
+        return "" if size <= most else f"{size} > {most}, too many even for {_MANY_CORES} cores"
     shape = project.shapes.call(function, site)
     times = _times_cores(_size_node(shape[0])) if shape is not None else 0
     return f"{times} x cores > {factor} x cores" if times > max(factor, 1) else ""
+
+
+def _factor(project: Project, role: str) -> int:
+    """How many threads or processes a core may have: declared, else the rules of thumb (sizing)."""
+    threads, processes = project.settings.threads_per_core, project.settings.processes_per_core
+    declared, usual = (threads, _THREADS_A_CORE) if role == "threads" else (processes, 1)
+    return usual if declared is None else int(declared.value)
+
+
+def _above(size: int, workers: int, factor: int, cores: float) -> str:
+    """The arithmetic of so many pools of this size; nothing where the cores can serve them."""
+    most = max(int(factor * cores), 1)
+    if workers > 1 and size * workers > most:
+        return f"{workers} workers x {size} = {size * workers} > {factor} x {cores:g} cores"
+    return f"{size} > {factor} x {cores:g} cores" if size > most else ""
 
 
 def _size_node(call: Node) -> Node:
@@ -231,6 +245,48 @@ def processes_multiply(project: Project) -> Iterator[Finding]:
         if workers > 1 and workers * each > cores:
             detail = f"{workers} workers x {each} processes = {workers * each} > {cores:g} cores"
             yield _pool_finding(project, "FL210", calls, state, detail)
+    yield from native_threads_multiply(project)
+
+
+def native_threads_multiply(project: Project) -> Iterator[Finding]:
+    """A library that starts a native thread a core in each of several workers, and nothing that keeps it to fewer."""
+    workers, cores = workers_of(project), cores_of(project)
+    if workers is None or cores is None or workers < 2 or cores < 2:
+        return
+    served = (module for module in project.graph.world.modules.values() if module.kind == "app")
+    imports = ((module.name, one, _native(one)) for module in served for one in module.facts.body)
+    found = next((row for row in imports if row[2]), None)
+    if found is None or _threads_are_set(project):
+        return
+    name, statement, library = found
+    yield project.found(
+        "FL210",
+        project.locate(name, statement[-1]),
+        {"call": library, "detail": f"{workers} workers x {cores:g} threads = {workers * cores:g} > {cores:g} cores"},
+        confidence=Confidence.MEDIUM,
+        notes=(f"{library} computes on one native thread a core in every process; OMP_NUM_THREADS bounds them",),
+        symbol=name,
+        subject=library,
+    )
+
+
+def _native(statement: Any) -> str:
+    """The library with native threads that an import statement brings in, if any."""
+    if statement[0] != "imp":
+        return ""
+    tops = (target.partition(".")[0] for _, level, target, _ in statement[1] if not level)
+    return next((top for top in tops if top in _NATIVE), "")
+
+
+def _threads_are_set(project: Project) -> bool:
+    """Whether anything says how many native threads there are to be: a variable of the service, or a call."""
+    if any(name in plan.environment for plan in project.plans for name in _NATIVE_VARIABLES):
+        return True
+    mentions = project.graph.world.mentions
+    if any(name in mentions for name in _NATIVE_CALLS):
+        return True
+    bodies = (repr(module.facts.body) for module in project.graph.world.modules.values())
+    return any(name in body for body in bodies for name in _NATIVE_VARIABLES)
 
 
 def pool_waits_on_itself(project: Project) -> Iterator[Finding]:

@@ -128,6 +128,8 @@ class TargetSettings:
     memory: Amount | None = None  # bytes
     memory_per_worker: Amount | None = None  # bytes
     max_connections: Amount | None = None  # what the database allows
+    threads_per_core: Amount | None = None  # that executors for I/O may have (default 5)
+    processes_per_core: Amount | None = None  # that executors for computing may have (default 1)
     host: bool = False  # `--target host`: the machine that runs fastlint is the server
 
 
@@ -180,6 +182,8 @@ def describe(config: Config) -> str:
         ("memory", target.memory, shown_bytes),
         ("memory-per-worker", target.memory_per_worker, shown_bytes),
         ("max-connections", target.max_connections, shown_cores),
+        ("threads-per-core", target.threads_per_core, shown_cores),
+        ("processes-per-core", target.processes_per_core, shown_cores),
     )
     if any(amount for _, amount, _ in declared):
         lines += ["", "[target]"]

@@ -107,6 +107,8 @@ class Target(Shape):
     memory: Size | None = None
     memory_per_worker: Size | None = None
     max_connections: Annotated[int, Field(gt=0)] | None = None
+    threads_per_core: Annotated[int, Field(gt=0)] | None = None
+    processes_per_core: Annotated[int, Field(gt=0)] | None = None
 
 
 class Table(Shape):
@@ -173,6 +175,8 @@ def validated(raw: Mapping[str, Any], path: str, text: str, root: str) -> Config
             _declared(table.target.memory, "memory"),
             _declared(table.target.memory_per_worker, "memory-per-worker"),
             _declared(table.target.max_connections, "max-connections"),
+            _declared(table.target.threads_per_core, "threads-per-core"),
+            _declared(table.target.processes_per_core, "processes-per-core"),
         ),
     )
 
