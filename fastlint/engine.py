@@ -318,7 +318,10 @@ def _report(request: CheckRequest, examination: Examination, started: float) -> 
     world = graph.world
     unresolved = tuple(
         sorted(
-            Step(places.of(function[0], site), world.dotted_name(function))
+            Step(
+                places.of(function[0], site) if request.unresolved else Location(world.modules[function[0]].path),
+                world.dotted_name(function),
+            )
             for function, site in graph.unresolved
             if world.modules[function[0]].path in tree.reported
         )

@@ -305,7 +305,7 @@ def _check(
         write("".join(f"{file}\n" for file in files), sys.stdout)
         return Exit.CLEAN
     source = StdinSource(stdin, sys.stdin.buffer.read()) if stdin else None
-    return _checked(CheckRequest(paths, settings, source), output)
+    return _checked(CheckRequest(paths, settings, source, unresolved=unresolved), output)
 
 
 def _checked(request: CheckRequest, output: _Output) -> Exit:

@@ -41,6 +41,7 @@ class CheckRequest:
     config: Config
     stdin: StdinSource | None = None
     progress: Callable[[Progress], None] | None = None
+    unresolved: bool = False  # whether unresolved calls are listed: only then their lines are looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Report:
     analysed: int = 0
     seconds: float = 0.0
     suppressed: int = 0
-    unresolved: tuple[Step, ...] = ()  # calls on the loop that could not be resolved, sorted
+    unresolved: tuple[
+        Step, ...
+    ] = ()  # calls on the loop that could not be resolved, sorted; on line 1 if not asked for
     excerpts: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     @property
