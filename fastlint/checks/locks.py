@@ -25,6 +25,8 @@ _LOOP_ONLY = {
     "anyio.Lock": frozenset({"set", "release", "notify", "notify_all"}),
 }
 _NAMES = frozenset().union(*_LOOP_ONLY.values())
+# Who asks which loop runs, or has the safe way at hand, knows that there are threads
+_ASKS_FOR_LOOP = ("get_running_loop", "_get_running_loop", "call_soon_threadsafe")
 
 
 def locks_across_await(project: Project) -> Iterator[Finding]:
@@ -88,7 +90,7 @@ def wrong_locks(project: Project) -> Iterator[Finding]:
         served = sharing.served[ref]
         if served.pool is None or not sharing.calls_by_name(ref, _NAMES):
             continue
-        if project.graph.world.function(ref).is_async:
+        if project.graph.world.function(ref).is_async or sharing.calls_by_name(ref, _ASKS_FOR_LOOP):
             continue
         for call in calls_within(project.graph.world.function(ref).body):
             callee = call[2]
