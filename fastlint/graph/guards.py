@@ -12,6 +12,15 @@ _ASK_FILES = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir"})
 _FILLERS = frozenset({"append", "extend", "update", "add", "insert", "setdefault"})
 
 
+def statements_of(block: Block) -> Iterator[Any]:
+    """Every statement of a block, those of its inner blocks included; nested functions and classes stay closed."""
+    waiting = [block]
+    while waiting:
+        for statement in waiting.pop():
+            yield statement
+            waiting.extend(blocks_of(statement))
+
+
 def blocks_of(statement: Any) -> list[Block]:
     """The blocks inside a statement; those of nested functions and classes are not its own."""
     tag = statement[0]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastlint.graph.contexts import Context, Contexts
-from fastlint.graph.guards import blocks_of
+from fastlint.graph.guards import blocks_of, statements_of
 from fastlint.graph.state import ONCE, Frame, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import Values
@@ -124,7 +124,25 @@ class Places:
         order = [above for above in everything if isinstance(above, tuple)]
         if any(name in self.world.class_(above).attribute_writers for above in order):
             return False
+        if self._is_given_to_instances(name, order):
+            return False
         return any(self._is_class_level(above, name) for above in order)
+
+    def _is_given_to_instances(self, name: str, order: list[ClassRef]) -> bool:
+        """Whether somebody assigns the attribute on an object that is not the class (`copy.name = …`): then the class
+        body only declares it."""
+        names = {self.world.class_(above).name for above in order} | {"cls"}
+        writers = self.world.writers.get(name, ())
+        return any(base not in names for ref in writers for base in self._bases_written(ref, name))
+
+    def _bases_written(self, ref: FunctionRef, name: str) -> Iterator[str]:
+        """The names before the dot in `base.name = …` of a function."""
+        body = self.world.function(ref).body if ref[1] >= 0 else self.world.modules[ref[0]].facts.body
+        for statement in statements_of(body):
+            targets = statement[1] if statement[0] == "=" else [statement[1]] if statement[0] in (":", "+=") else []
+            for target in targets:
+                if target is not None and target[0] == "a" and target[3] == name and target[2] is not None:
+                    yield target[2][1] if target[2][0] == "n" else ""
 
     def _is_class_level(self, ref: ClassRef, name: str) -> bool:
         """A class body's `name = {}`; the declared fields of models and dataclasses are each instance's own."""
