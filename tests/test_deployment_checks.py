@@ -749,3 +749,13 @@ def test_what_an_image_sets_is_no_contradiction(environment: str, codes: set[str
     (tmp_path / "compose.yaml").write_text(f"services:\n  web:\n    build: .\n{environment}")
     report = check(CheckRequest((str(tmp_path),), Config(root=str(tmp_path))))
     assert {finding.code for finding in report.findings if finding.code == "FL616"} == codes
+
+
+def test_a_deployment_file_can_be_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("import time\nfrom fastapi import FastAPI\n\napp = FastAPI()\n")
+    (tmp_path / "Dockerfile").write_text('FROM python:3.13\nCMD ["gunicorn", "-k", "sync", "main:app"]\n')
+    (tmp_path / "compose.yaml").write_text("services:\n  web:\n    build: .\n")
+    config = Config(root=str(tmp_path))
+    report = check(CheckRequest((str(tmp_path / "Dockerfile"),), config))
+    assert [finding.code for finding in report.findings if finding.where.path == "Dockerfile"] == ["FL605"]
+    assert not check(CheckRequest((str(tmp_path / "compose.yaml"),), config)).findings

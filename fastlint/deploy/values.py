@@ -59,12 +59,11 @@ Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | Unknown | Cor
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What values are resolved against: the cores by counter (None: not known) and the environment where the server
-    starts. `complete` says that a variable that is not in `environment` is certainly not set."""
+    """What values are resolved against: the cores by counter (None: not known), and the environment where the server
+    starts, as far as files tell."""
 
     cores: Mapping[Counter, float | None] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
-    complete: bool = False
 
 
 def resolve(value: Value, surroundings: Surroundings) -> Value:

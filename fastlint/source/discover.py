@@ -6,6 +6,7 @@ Looks at folders only: opens no Python file and judges nothing.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -36,6 +37,13 @@ _SCRIPT_FILES = frozenset(
     {"setup.py", "noxfile.py", "manage.py", "fabfile.py", "locustfile.py", "gunicorn.conf.py", "gunicorn_conf.py"}
 )
 _TEST_FILES = frozenset({"conftest.py", "tests.py"})
+
+
+_OTHER = re.compile(
+    r".*\.(?:ya?ml|toml|sh|bash|service|conf|ini|cfg|env|mk|(?:docker|container)file)"
+    r"|(?:docker|container)file(?:[._-].*)?|procfile.*|(?:gnu)?makefile|justfile|\.env(?:\..*)?",
+    re.IGNORECASE,
+)
 
 
 class DiscoverError(Exception):
@@ -127,16 +135,22 @@ def discover(
             if folder not in walk.entered:
                 walk.enter(folder, only_code=True)
     below = [_below(root, folder) for folder in folders]
-    asked = {_below(root, file) for file in named}
+    others = {_below(root, file) for file in named if _is_other(os.path.basename(file))}
+    asked = {_below(root, file) for file in named} - others
     found = walk.found | asked
     reported = frozenset(asked | {each for each in walk.found if any(_within(each, folder) for folder in below)})
-    if not reported:
+    if not reported and not others:
         raise DiscoverError("no Python file to check in " + (", ".join(_shown(folder) for folder in folders) or "."))
     roots = _source_roots(walk, config)
     files, names = _name_files(sorted(found), walk, roots, below, foreign)
     unreadable = tuple(sorted(walk.unreadable))
-    given = (*below, *sorted(asked))
+    given = (*below, *sorted(asked | others))
     return SourceTree(root, tuple(sorted(roots)), files, reported, names, unreadable, walk.folders(), given)
+
+
+def _is_other(name: str) -> bool:
+    """Whether a file that was asked for is no Python by its name: a deployment file, of which others know more."""
+    return bool(_OTHER.fullmatch(name))
 
 
 def excludes(config: Config) -> Callable[[str], bool]:
