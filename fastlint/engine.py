@@ -27,6 +27,7 @@ from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy, load_w
 from fastlint.source.discover import SourceFile, SourceTree, discover, excludes
 from fastlint.source.facts import ModuleFacts
 from fastlint.source.locate import Span, locate
+from fastlint.source.parallel import parse_all
 from fastlint.source.parse import Unreadable, parse, unreadable_reason
 from fastlint.suppress import Suppression, apply, read_suppressions
 
@@ -73,7 +74,7 @@ def examine(request: CheckRequest) -> Examination:
     collecting = gc.isenabled()
     gc.disable()  # facts have no cycles: collecting them only costs time
     try:
-        modules, unreadable = _read(tree, sources, request.progress)
+        modules, unreadable = _read(tree, sources, request)
         if request.progress:
             request.progress(Progress("checking", 0, 0))
         graph = build_graph(modules, catalogue, config.entry_points)
@@ -170,30 +171,25 @@ class _Sources:
 
 
 def _read(
-    tree: SourceTree, sources: _Sources, progress: Callable[[Progress], None] | None
+    tree: SourceTree, sources: _Sources, request: CheckRequest
 ) -> tuple[list[tuple[Module, tuple[str, ...]]], list[tuple[SourceFile, Unreadable]]]:
     """The facts of every file that can matter, and the files that have none."""
     modules: list[tuple[Module, tuple[str, ...]]] = []
     unreadable: list[tuple[SourceFile, Unreadable]] = []
-    done = 0
+    progress = _Counted(request.progress, len(tree.files))
     taken: set[str] = set()
-    waiting = [file for file in tree.files if file.kind == "app"]
-    while waiting:
-        file = waiting.pop(0)
-        if file.relative in taken:
-            continue
-        taken.add(file.relative)
-        done += 1
-        if progress:
-            progress(Progress("reading", done, len(tree.files)))
-        source = sources.read(file.relative)
-        facts = parse(source) if isinstance(source, bytes) else source
-        if isinstance(facts, Unreadable):
-            if file.relative in tree.reported:
-                unreadable.append((file, facts))
-            continue
-        modules.append((Module(file.module, file.relative, file.is_package, facts, file.kind), file.aliases))
-        waiting.extend(_imported_outsiders(file, facts, tree))
+    files = [file for file in tree.files if file.kind == "app"]
+    while files:  # the application first, then what it imports of tests and scripts, and so on
+        taken.update(file.relative for file in files)
+        following: dict[str, SourceFile] = {}
+        for file, facts in zip(files, _parsed(files, sources, request.jobs, progress.more), strict=True):
+            if isinstance(facts, Unreadable):
+                if file.relative in tree.reported:
+                    unreadable.append((file, facts))
+                continue
+            modules.append((Module(file.module, file.relative, file.is_package, facts, file.kind), file.aliases))
+            following.update((other.relative, other) for other in _imported_outsiders(file, facts, tree))
+        files = [file for file in following.values() if file.relative not in taken]
     for file in tree.files:  # tests and scripts that nothing imports: only whether they can be read at all
         if file.relative in tree.reported and file.relative not in taken:
             source = sources.read(file.relative)
@@ -201,6 +197,30 @@ def _read(
             if verdict is not None:
                 unreadable.append((file, verdict))
     return modules, unreadable
+
+
+def _parsed(
+    files: list[SourceFile], sources: _Sources, jobs: int, done: Callable[[int], None]
+) -> list[ModuleFacts | Unreadable]:
+    """The facts of files, in their order; a file that cannot be read has a reason instead."""
+    read = [sources.read(file.relative) for file in files]
+    facts = iter(parse_all([source for source in read if isinstance(source, bytes)], jobs, done))
+    return [next(facts) if isinstance(source, bytes) else source for source in read]
+
+
+class _Counted:
+    """Tells how many files are read so far, if anybody wants to know."""
+
+    def __init__(self, tell: Callable[[Progress], None] | None, total: int) -> None:
+        self._tell = tell
+        self._done = 0
+        self._total = total
+
+    def more(self, number: int) -> None:
+        """So many more files are read."""
+        self._done += number
+        if self._tell:
+            self._tell(Progress("reading", self._done, self._total))
 
 
 def _imported_outsiders(file: SourceFile, facts: ModuleFacts, tree: SourceTree) -> list[SourceFile]:

@@ -45,6 +45,7 @@ from fastlint.report.model import CheckRequest, Progress, Report, StdinSource
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import RuleWords, load_words
 from fastlint.source.discover import DiscoverError, discover
+from fastlint.source.parallel import usable_jobs
 
 _ISSUES = "please report it, with the lines that --verbose prints"
 _PEOPLE = ("full", "concise")  # the formats that are read by people
@@ -237,6 +238,12 @@ class _Output:
 @click.option("--stdin-filename", metavar="NAME", help="Check stdin (path -) in place of this file of its project.")
 @click.option("--show-files", is_flag=True, help="List the files that would be reported on, and stop.")
 @click.option("--show-settings", is_flag=True, help="Show the settings that would apply, and stop.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that parse at the same time (default: usable CPUs).",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no words where there is nothing to report.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell what is being done; a traceback for an internal error.")
 @COLOR
@@ -264,6 +271,7 @@ def _check(
     stdin_filename: str | None,
     show_files: bool,
     show_settings: bool,
+    jobs: int | None,
     quiet: bool,
     verbose: bool,
     color: str,
@@ -305,7 +313,7 @@ def _check(
         write("".join(f"{file}\n" for file in files), sys.stdout)
         return Exit.CLEAN
     source = StdinSource(stdin, sys.stdin.buffer.read()) if stdin else None
-    return _checked(CheckRequest(paths, settings, source, unresolved=unresolved), output)
+    return _checked(CheckRequest(paths, settings, source, jobs=jobs or usable_jobs(), unresolved=unresolved), output)
 
 
 def _checked(request: CheckRequest, output: _Output) -> Exit:

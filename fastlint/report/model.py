@@ -41,6 +41,7 @@ class CheckRequest:
     config: Config
     stdin: StdinSource | None = None
     progress: Callable[[Progress], None] | None = None
+    jobs: int = 1  # processes that parse at the same time
     unresolved: bool = False  # whether unresolved calls are listed: only then their lines are looked up
 
 
