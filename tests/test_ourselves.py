@@ -60,12 +60,13 @@ def test_the_settings_in_the_readme_are_all_there_are(tmp_path: Path) -> None:
 
 
 def test_the_flags_in_the_readme_exist_and_the_commands_too() -> None:
-    known = flags("check") | flags("rule") | flags("rules") | flags("host")
+    commands = ("check", "rule", "rules", "host", "config", "advise")
+    known = set().union(*(flags(command) for command in commands))
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known
     for line in (line for block in fenced("sh") for line in block.splitlines()):
         words = line.partition("#")[0].split()
         if words[:1] == ["fastlint"]:
-            assert words[1] in ("check", "rule", "rules", "host"), line
+            assert words[1] in commands, line
     for name in FORMATS:
         assert f"`{name}`" in README
 
