@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from fastlint.checks.blocking import shown
 from fastlint.checks.executors import tokens_of
-from fastlint.checks.served import Played, by_place, confidence, per_request, played, running, serves_request, steps_to
+from fastlint.checks.served import Played, by_place, confidence, per_request, played, running, serves_request
+from fastlint.checks.ways import steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State
 from fastlint.graph.shapes import last_name, names_in, targets_of

@@ -8,16 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from fastlint.checks.blocking import shown
-from fastlint.checks.served import (
-    Played,
-    by_place,
-    confidence,
-    per_request,
-    played,
-    running,
-    serves_request,
-    steps_to,
-)
+from fastlint.checks.served import Played, by_place, confidence, per_request, played, running, serves_request
+from fastlint.checks.ways import steps_to
 from fastlint.deploy.plan import Limits
 from fastlint.deploy.target import target_of
 from fastlint.finding import Confidence, Finding, Severity, Step

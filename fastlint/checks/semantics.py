@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastlint.checks.blocking import primitives_on_loop, shown
-from fastlint.checks.served import SERVED, Played, by_place, confidence, played, steps_to
+from fastlint.checks.served import SERVED, Played, by_place, confidence, played
+from fastlint.checks.ways import steps_to
 from fastlint.finding import Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.shapes import last_name

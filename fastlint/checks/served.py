@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
-from fastlint.finding import Confidence, Step
+from fastlint.finding import Confidence
 from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.state import MAYBE, OFF_LOOP, ONCE, Record, Variant
 from fastlint.graph.world import FunctionRef
@@ -106,21 +105,3 @@ def confidence(project: Project, state: State, flags: int) -> Confidence:
     arrival = project.graph.contexts.arrivals[state]
     unsure = (flags | arrival.flags) & MAYBE or arrival.cost >= unreached_cost()
     return Confidence.MEDIUM if unsure else Confidence.HIGH
-
-
-def steps_to(project: Project, state: State, site: int, text: str) -> tuple[Step, ...]:
-    """The way from the entry point to a call, each hop at its call."""
-    graph = project.graph
-    way = graph.contexts.way(state)
-    while len(way) > 1 and graph.variants[way[0][0][0]].function[1] < 0:
-        way = way[1:]
-    first = graph.variants[way[0][0][0]]
-    root = graph.contexts.arrivals[way[0][0]].root
-    name = graph.name(first)
-    steps = [Step(project.where(first.function, -1), f"{root} → {name}" if root else name)]
-    for (here, edge), (following, _) in pairwise(way):
-        if edge is not None:
-            function = graph.variants[here[0]].function
-            steps.append(Step(project.where(function, edge.site), graph.name(graph.variants[following[0]])))
-    steps.append(Step(project.where(graph.variants[state[0]].function, site), text))
-    return tuple(steps)

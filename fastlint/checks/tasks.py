@@ -14,8 +14,8 @@ from fastlint.checks.served import (
     root_label,
     running,
     serves_request,
-    steps_to,
 )
+from fastlint.checks.ways import steps_to
 from fastlint.finding import Finding, Step
 from fastlint.graph.contexts import Context, State
 from fastlint.graph.shapes import Ancestors, is_discarded, last_name, names_in, targets_of

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastlint.graph.guards import statements_of
 from fastlint.graph.world import ClassRef, Module, World
 from fastlint.source.facts import Block, Node
 
@@ -60,7 +61,7 @@ def attribute_literal(world: World, classes: list[ClassRef], name: str) -> bool:
 
 
 def _scan(block: Block, out: Bindings) -> None:
-    for statement in block:
+    for statement in statements_of(block):
         tag = statement[0]
         if tag == "=":
             for target in statement[1]:
@@ -85,8 +86,6 @@ def _scan(block: Block, out: Bindings) -> None:
         elif tag == "try":
             for _, name, _ in statement[2]:
                 _bind(["n", name], None, out)
-        for inner in _blocks(statement):
-            _scan(inner, out)
         _walrus(statement, out)
 
 
@@ -111,20 +110,3 @@ def _walrus(node: Any, out: Bindings) -> None:
     for part in node:
         if isinstance(part, list):
             _walrus(part, out)
-
-
-def _blocks(statement: Any) -> list[Block]:
-    tag = statement[0]
-    if tag == "if":
-        return [statement[2], statement[3]]
-    if tag == "while":
-        return [statement[3], statement[4]]
-    if tag == "for":
-        return [statement[4], statement[5]]
-    if tag == "with":
-        return [statement[2]]
-    if tag == "try":
-        return [statement[1], *(handler[2] for handler in statement[2]), statement[3], statement[4]]
-    if tag == "match":
-        return [case[1] for case in statement[2]]
-    return []
