@@ -9,7 +9,7 @@ import pytest
 
 from fastlint.source import parallel
 from fastlint.source.facts import ModuleFacts
-from fastlint.source.parse import Unreadable, parse, to_json
+from fastlint.source.parse import Unreadable, parse, parse_in_child, to_json
 
 SOURCES = [path.read_bytes() for path in sorted(Path(parallel.__file__).parents[1].rglob("*.py"))] + [b"def f(:\n", b""]
 
@@ -27,23 +27,31 @@ def test_two_processes_say_the_same_as_one() -> None:
     assert isinstance(together[-2], Unreadable)
 
 
-def test_a_lost_worker_leaves_its_files_to_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = os.getpid()
+def test_what_kills_a_worker_does_not_kill_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, deadly = os.getpid(), b"x = 'deadly'\n"
 
-    def lost(source: bytes) -> parallel.Parsed:
-        if os.getpid() != here:
-            os._exit(1)
-        return Unreadable("parsed here")
+    def parse_or_die(source: bytes) -> parallel.Parsed:
+        if source != deadly:
+            return parse(source)
+        assert os.getpid() != here, "it would have killed this process"
+        os._exit(139)
 
-    monkeypatch.setattr(parallel, "parse", lost)
+    def child(source: bytes) -> parallel.Parsed:
+        return Unreadable("lost again") if source == deadly else parse_in_child(source)
+
+    monkeypatch.setattr(parallel, "parse", parse_or_die)
+    monkeypatch.setattr(parallel, "parse_in_child", child)
     monkeypatch.setattr(parallel, "_WORTH_IT", 0)
-    assert [shown(one) for one in parallel.parse_all(SOURCES[:3], 2, lambda _: None)] == ["parsed here"] * 3
+    told: list[int] = []
+    together = parallel.parse_all([SOURCES[0], deadly, SOURCES[1]], 2, told.append)
+    assert [shown(one) for one in together] == [shown(parse(SOURCES[0])), "lost again", shown(parse(SOURCES[1]))]
+    assert sum(told) == 3
 
 
 def test_little_work_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("a process was started")
 
-    monkeypatch.setattr(parallel, "_forked", never)
+    monkeypatch.setattr(parallel, "_parse_forked", never)
     assert len(parallel.parse_all([b"x = 1\n"], 8, lambda _: None)) == 1
     assert len(parallel.parse_all(SOURCES[:2], 1, lambda _: None)) == 2

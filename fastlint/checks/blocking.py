@@ -179,12 +179,15 @@ def _severity(project: Project, event: Event) -> Severity:
 
 
 def shown(name: str) -> str:
-    """A call as users write it: without the special method behind an implicit one."""
+    """A call as users write it: without the special method behind an implicit one, or how the object was built."""
+    name = _STATE.sub("", name)
     for special, words in _SPECIAL.items():
         if name.endswith(special):
             return name[: -len(special)] + words
     return name.removeprefix("builtins.")
 
+
+_STATE = re.compile(r":\w+")  # `queue.Queue:unbounded`: see the type names in `rulebook/schema.py`
 
 _SPECIAL = {
     ".__enter__": " (with)",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastlint.finding import Confidence, Finding, Step
+from fastlint.graph.awaits import awaits, suspends
 from fastlint.graph.contexts import Context, unreached_cost
 from fastlint.graph.guards import blocks_of
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
-from fastlint.source.facts import Block, Node
+from fastlint.source.facts import Block
 
 
 def loops_without_yield(project: Project) -> Iterator[Finding]:
@@ -45,44 +46,13 @@ def _endless(block: Block) -> Iterator[tuple[int, str]]:
     for statement in block:
         if statement[0] == "while":
             _, site, test, body, *_ = statement
-            if not _yields(body) and not _awaits(test):
+            if not suspends(body) and not awaits(test):
                 if test is not None and test[0] == "k" and test[1] and not _leaves(body):
                     yield site, "while True"
                 elif _only_waits(body) and test is not None and test[0] != "k":
                     yield site, "while … : pass"
         for inner in blocks_of(statement):
             yield from _endless(inner)
-
-
-def _yields(block: Block) -> bool:
-    """Whether anything in a block gives the loop a turn: await, async for, async with, yield."""
-    for statement in block:
-        tag = statement[0]
-        if tag == "for" and (statement[6] or _awaits(statement[3])):
-            return True
-        if tag == "with" and (statement[3] or any(_awaits(item[1]) for item in statement[1])):
-            return True
-        if tag in ("if", "match") and _awaits(statement[1]):
-            return True
-        if tag == "while" and _awaits(statement[2]):
-            return True
-        if tag not in ("if", "while", "for", "with", "try", "match", "def", "class") and any(
-            _awaits(part) for part in statement[1:]
-        ):
-            return True
-        if any(_yields(inner) for inner in blocks_of(statement)):
-            return True
-    return False
-
-
-def _awaits(node: Node) -> bool:
-    if not isinstance(node, (list, tuple)) or not node:
-        return False
-    if node[0] in ("w", "y", "yf") and isinstance(node[1], int):  # not a keyword argument of that name
-        return True
-    if node[0] == "comp" and len(node) == 5 and any(clause[4] for clause in node[4]):
-        return True
-    return any(_awaits(part) for part in node if isinstance(part, (list, tuple)))
 
 
 def _leaves(block: Block) -> bool:

@@ -286,10 +286,7 @@ class Members(Names):
         if value[0] == "o":
             return (other[1], other[2]) in self.order((value[1], value[2]))
         if value[0] == "i":
-            # `queue.Queue.unbounded` is what the catalogue calls a `queue.Queue` that was built in a certain way
-            if value[1] == other[1] or value[1].startswith(f"{other[1]}."):
-                return True
-            return any(spec.name == other[1] for spec in self.catalogue.order(value[1]))
+            return value[1] == other[1] or any(spec.name == other[1] for spec in self.catalogue.order(value[1]))
         return value[0] in ("d", "l", "t")
 
     def as_declared(self, assigned: Values, declared: Values) -> Values:

@@ -6,6 +6,8 @@ from fastlint.graph.calls import Calls
 from fastlint.graph.state import CALL, IMPLICIT, Frame
 from fastlint.graph.values import UNKNOWN, Values, elements, union
 
+_EXECUTOR = "concurrent.futures.Executor"
+
 
 class Protocols(Calls):
     """Runs the special methods behind truth tests, loops and `with`."""
@@ -55,8 +57,8 @@ class Protocols(Calls):
                     out = union(out, (value,))
         return out
 
-    def enter(self, values: Values, site: int, frame: Frame, is_async: bool) -> Values:
-        """What `with value as x` binds; entering and leaving run here."""
+    def enter(self, values: Values, site: int, frame: Frame, is_async: bool, idle: bool = False) -> Values:
+        """What `with value as x` binds; entering and leaving run here. `idle`: an executor has no work left then."""
         out: Values = UNKNOWN
         for value in values:
             kind = value[0]
@@ -72,7 +74,8 @@ class Protocols(Calls):
             elif kind == "i":
                 if not is_async:
                     self.implicit(value, "__enter__", frame, site, [])
-                    self.implicit(value, "__exit__", frame, site, [])
+                    if not (idle and any(spec.name == _EXECUTOR for spec in self.catalogue.order(value[1]))):
+                        self.implicit(value, "__exit__", frame, site, [])
                 out = union(out, self.entered((value,), frame, site, is_async))
             elif kind == "co":  # async with await …; aiohttp's request objects
                 out = union(out, value[1])

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fastlint.graph.accesses import WRITES, Access, Flow
+from fastlint.graph.awaits import suspends
 from fastlint.graph.contexts import Context, Contexts, State, entry_edges, step, unreached_cost
 from fastlint.graph.flows import Walk, spelled_node
-from fastlint.graph.guards import blocks_of, calls_within
+from fastlint.graph.guards import calls_within
 from fastlint.graph.places import Key, Places, maker
 from fastlint.graph.state import CALL, COROUTINE, LOOP, ONCE, POOL, Frame, Variant
 from fastlint.graph.statements import Interpreter
@@ -139,7 +140,7 @@ class Sharing:
         known = self._suspending.get(ref)
         if known is None:
             self._suspending[ref] = True  # a cycle of calls is taken to wait
-            known = self._suspending[ref] = _suspends(self.world.function(ref).body)
+            known = self._suspending[ref] = suspends(self.world.function(ref).body)
         return known
 
     def guards(self, access: Access, context: Context) -> frozenset[Any]:
@@ -507,29 +508,3 @@ def _note_names(nodes: Iterable[Node], out: set[str]) -> None:
     for node in nodes:
         if isinstance(node, (list, tuple)) and len(node) > 1 and node[0] in ("n", "a") and isinstance(node[-1], str):
             out.add(node[-1])
-
-
-def _suspends(block: Block) -> bool:
-    """Whether a body awaits anything, iterates or enters asynchronously."""
-    for statement in block:
-        tag = statement[0]
-        if (tag == "for" and statement[6]) or (tag == "with" and statement[3]):
-            return True
-        if tag in ("def", "class"):
-            continue
-        inner = blocks_of(statement)
-        if any(_awaits(part) for part in statement[1:] if not any(part is block for block in inner)):
-            return True
-        if any(_suspends(block) for block in inner):
-            return True
-    return False
-
-
-def _awaits(node: Node) -> bool:
-    if not isinstance(node, (list, tuple)) or not node:
-        return False
-    if node[0] in ("w", "y", "yf") and isinstance(node[1], int):  # not a keyword argument of that name
-        return True
-    if node[0] == "comp" and len(node) == 5 and any(clause[4] for clause in node[4]):
-        return True
-    return any(_awaits(part) for part in node if isinstance(part, (list, tuple)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastlint.graph.awaits import hands_over_awaited
 from fastlint.graph.definitions import Definitions
 from fastlint.graph.expressions import site_of
 from fastlint.graph.guards import (
@@ -468,7 +469,8 @@ class Interpreter(Definitions):
             suppresses = suppresses or any(v[0] == "i" and v[1] == "contextlib.suppress" for v in values)
             lock = None if is_async else self.lock_at(expression, values, frame)
             self.entering = lock
-            bound = self.enter(values, site, frame, is_async)
+            awaited = target is not None and target[0] == "n" and hands_over_awaited(body, target[1])
+            bound = self.enter(values, site, frame, is_async, idle=awaited)
             self.entering = None
             if lock is not None:
                 frame.locks = (*frame.locks, lock)

@@ -21,6 +21,9 @@ Type expressions (`returns`, `enters`, `item`, `attributes`) name a type of the 
 that this call runs returns), `class[NAME]` (an instance of the class given as keyword argument NAME; else the type
 after `|`, as in `class[class_]|sqlalchemy.orm.Session`), `awaitable[T]`, `list[T]`, `manager[T]` (`with` binds T),
 `unknown` (nothing is known of it: silence).
+
+A type that stands for objects which were built in a certain way is called `queue.Queue:unbounded` and has the class as
+its base; reports leave the second part out.
 """
 
 from __future__ import annotations

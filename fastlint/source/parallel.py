@@ -1,7 +1,8 @@
 """Many files parsed by several processes at once, where that pays. Decides nothing about files and reads none.
 
 LibCST's parser holds the GIL, so threads do not help. Forked workers inherit the sources and the imported parser; facts
-come back through pipes. Where a worker is lost, or the platform cannot fork, the rest is parsed here.
+come back through pipes. Where a worker is lost, what it was at is parsed in processes that may be lost, too: a file
+that kills the parser must not kill the run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
 from fastlint.source.facts import ModuleFacts
-from fastlint.source.parse import Unreadable, parse
+from fastlint.source.parse import Unreadable, parse, parse_in_child
 
 _WORTH_IT = 300_000  # bytes: below, starting processes costs more than they save
 _CHUNK = 64_000  # bytes a task: large enough for the pipe, small enough for an even end
@@ -30,36 +31,50 @@ def usable_jobs() -> int:
 
 def parse_all(sources: Sequence[bytes], jobs: int, done: Callable[[int], None]) -> list[Parsed]:
     """The facts of every source, in order; `done` is told how many more are ready."""
-    results: list[Parsed | None] = [None] * len(sources)
+    results: dict[int, Parsed] = {}
     if jobs > 1 and sum(map(len, sources)) >= _WORTH_IT and "fork" in multiprocessing.get_all_start_methods():
-        for number, parsed in _forked(sources, jobs, done):
-            results[number] = parsed
-    out: list[Parsed] = []
-    for source, known in zip(sources, results, strict=True):
-        if known is None:
-            known = parse(source)
+        parts = list(_parts(sources))
+        survived = _parse_forked(sources, parts, jobs, results, done)
+        lost = [] if survived else [part for part in parts if part[0] not in results]
+        for part in lost:  # one worker's end takes the work of all with it
+            _parse_forked(sources, [part], 1, results, done)
+            for number in part:
+                if number not in results:
+                    results[number] = parse_in_child(sources[number])
+                    done(1)
+    for number, source in enumerate(sources):
+        if number not in results:
+            results[number] = parse(source)
             done(1)
-        out.append(known)
-    return out
+    return [results[number] for number in range(len(sources))]
 
 
-def _forked(sources: Sequence[bytes], jobs: int, done: Callable[[int], None]) -> Iterator[tuple[int, Parsed]]:
-    """What workers could parse, in any order; nothing more once one of them is lost."""
+def _parse_forked(
+    sources: Sequence[bytes],
+    parts: Sequence[Sequence[int]],
+    jobs: int,
+    results: dict[int, Parsed],
+    done: Callable[[int], None],
+) -> bool:
+    """Adds what workers could parse to the results. Says False, with the rest left out, once one of them is lost."""
     global _sources
     import libcst  # noqa: F401  # once, before the fork
 
     _sources = sources
     try:
         with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
-            waiting: list[Future[list[tuple[int, Parsed]]]] = [pool.submit(_parse, part) for part in _parts(sources)]
+            waiting: list[Future[list[tuple[int, Parsed]]]] = [pool.submit(_parse, part) for part in parts]
             for future in as_completed(waiting):
                 rows = future.result()
                 done(len(rows))
-                yield from rows
-    except (BrokenProcessPool, OSError):
-        return
+                results.update(rows)
+    except BrokenProcessPool:
+        return False
+    except OSError:  # no more processes to be had: not the fault of a file
+        return True
     finally:
         _sources = ()
+    return True
 
 
 def _parse(numbers: Sequence[int]) -> list[tuple[int, Parsed]]:

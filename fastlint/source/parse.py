@@ -45,7 +45,7 @@ _TOO_DEEP = Unreadable("nested too deeply to be analysed")
 def parse(source: bytes) -> ModuleFacts | Unreadable:
     """The facts of one file's bytes (PEP 263 cookies and byte-order marks honoured), or why there are none."""
     if suspicious(source):
-        return _parse_in_child(source)
+        return parse_in_child(source)
     return parse_here(source)
 
 
@@ -142,7 +142,8 @@ def _has_long_chain(source: bytes) -> bool:
     return False
 
 
-def _parse_in_child(source: bytes) -> ModuleFacts | Unreadable:
+def parse_in_child(source: bytes) -> ModuleFacts | Unreadable:
+    """As `parse`, in a process of its own, which may be lost."""
     # Not `-m`: that would put the working directory, the linted project, first on the child's path
     paths = [path for path in sys.path if path and os.path.abspath(path) != os.getcwd()]
     command = [sys.executable, "-c", _CHILD, *paths, os.path.dirname(os.path.dirname(os.path.dirname(__file__)))]

@@ -1,0 +1,75 @@
+"""Where code gives the event loop a turn, and what it leaves unawaited. Looks at structure alone: evaluates nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlint.graph.guards import calls_within, statements_of
+from fastlint.source.facts import Block, Node
+
+_GIVE_UP_EARLY = frozenset({"wait", "wait_for", "timeout", "timeout_at", "fail_after", "move_on_after"})
+
+
+def suspends(block: Block) -> bool:
+    """Whether a block awaits or yields anything, or iterates or enters asynchronously."""
+    return awaits(block) or any(
+        (statement[0] == "for" and statement[6]) or (statement[0] == "with" and statement[3])
+        for statement in statements_of(block)
+    )
+
+
+def awaits(node: Node) -> bool:
+    """Whether an expression, or any in a block, awaits or yields; without recursion, as they can be deep."""
+    waiting: list[Any] = [node]
+    while waiting:
+        part = waiting.pop()
+        if not part:
+            continue
+        if part[0] in ("w", "y", "yf") and isinstance(part[1], int):  # not a keyword argument of that name
+            return True
+        if part[0] == "comp" and len(part) == 5 and any(clause[4] for clause in part[4]):
+            return True
+        waiting.extend(inner for inner in part if isinstance(inner, (list, tuple)))
+    return False
+
+
+def hands_over_awaited(block: Block, executor: str) -> bool:
+    """Whether all that a block gives to the executor of this name becomes an awaitable (`loop.run_in_executor`,
+    `asyncio.wrap_future`), and the block awaits without giving up early: nothing of it is left at the end."""
+    if not suspends(block):
+        return False
+    handed = 0
+    for call in calls_within(block):
+        _, _, callee, args, _ = call
+        name = callee[-1] if callee is not None and callee[0] in ("n", "a") else None
+        if name in _GIVE_UP_EARLY:
+            return False
+        if name == "run_in_executor" and args and _is_name(args[0], executor):
+            handed += 1
+        elif name == "wrap_future" and args and _submits(args[0], executor):
+            handed += 1
+    return 0 < handed == _mentions(block, executor)
+
+
+def _submits(node: Node, executor: str) -> bool:
+    """`executor.submit(…)`."""
+    if node is None or node[0] != "c" or node[2] is None:
+        return False
+    callee = node[2]
+    return bool(callee[0] == "a" and callee[3] == "submit" and _is_name(callee[2], executor))
+
+
+def _is_name(node: Node, name: str) -> bool:
+    return node is not None and node[0] == "n" and node[1] == name
+
+
+def _mentions(block: Block, name: str) -> int:
+    found = 0
+    waiting: list[Any] = [block]
+    while waiting:
+        part = waiting.pop()
+        if part and part[0] == "n" and part[1] == name:
+            found += 1
+        elif part:
+            waiting.extend(inner for inner in part if isinstance(inner, (list, tuple)))
+    return found
