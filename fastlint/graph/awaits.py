@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastlint.graph.guards import calls_within, statements_of
+from fastlint.graph.guards import statements_of
 from fastlint.source.facts import Block, Node
 
 _GIVE_UP_EARLY = frozenset({"wait", "wait_for", "timeout", "timeout_at", "fail_after", "move_on_after"})
@@ -34,20 +34,27 @@ def awaits(node: Node) -> bool:
 
 
 def hands_over_awaited(block: Block, executor: str) -> bool:
-    """Whether all that a block gives to the executor of this name becomes an awaitable (`loop.run_in_executor`,
-    `asyncio.wrap_future`), and the block awaits without giving up early: nothing of it is left at the end."""
+    """Whether all that a block gives to the executor of this name is awaited, without giving up early: through
+    `loop.run_in_executor`, `asyncio.wrap_future`, or by what is awaited on the spot: nothing is left at the end."""
     if not suspends(block):
         return False
     handed = 0
-    for call in calls_within(block):
-        _, _, callee, args, _ = call
-        name = callee[-1] if callee is not None and callee[0] in ("n", "a") else None
-        if name in _GIVE_UP_EARLY:
-            return False
-        if name == "run_in_executor" and args and _is_name(args[0], executor):
-            handed += 1
-        elif name == "wrap_future" and args and _submits(args[0], executor):
-            handed += 1
+    waiting: list[tuple[Any, bool]] = [(block, False)]
+    while waiting:
+        node, awaited = waiting.pop()
+        if not node:
+            continue
+        awaited = awaited or (node[0] == "w" and isinstance(node[1], int))
+        if node[0] == "c" and len(node) == 5:
+            name = node[2][-1] if node[2] is not None and node[2][0] in ("n", "a") else None
+            if name in _GIVE_UP_EARLY:
+                return False
+            given = [*node[3], *(value for _, value in node[4])]
+            if awaited or name == "run_in_executor":
+                handed += sum(_is_name(argument, executor) for argument in given)
+            if name == "wrap_future":
+                handed += sum(_submits(argument, executor) for argument in given)
+        waiting.extend((inner, awaited) for inner in node if isinstance(inner, (list, tuple)))
     return 0 < handed == _mentions(block, executor)
 
 
