@@ -9,9 +9,9 @@ from fastlint.checks.ways import confidence_of, spelled_lock, steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.accesses import THREADS, Flow, Hold
 from fastlint.graph.contexts import State
-from fastlint.graph.guards import calls_within
 from fastlint.graph.sharing import Served
 from fastlint.project import Project
+from fastlint.source.nodes import calls_within
 
 # Methods that wake up tasks: asyncio lets only the loop's own thread call them
 _LOOP_ONLY = {

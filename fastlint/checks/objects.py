@@ -11,11 +11,11 @@ from typing import Any
 from fastlint.checks.ways import confidence_of, runs_in, spelled, steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State
-from fastlint.graph.guards import calls_within
 from fastlint.graph.places import Key
 from fastlint.graph.sharing import Use
 from fastlint.project import Project
 from fastlint.source.facts import Node
+from fastlint.source.nodes import calls_within, nodes
 
 # Documented as not to be shared between threads at the same time
 _ONE_THREAD = {
@@ -145,12 +145,7 @@ def _given_twice(call: Node) -> Iterator[Node]:
 
 
 def _names(node: Node) -> Iterator[Node]:
-    if isinstance(node, (list, tuple)) and node:
-        if node[0] == "n" and len(node) == 2 and isinstance(node[1], str):
-            yield node
-        else:
-            for part in node:
-                yield from _names(part)
+    return (each for each in nodes(node) if each[0] == "n")
 
 
 def _in_gather(project: Project, state: State, call: Any, node: Node, kind: str) -> Finding:

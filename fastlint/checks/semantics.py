@@ -15,6 +15,7 @@ from fastlint.graph.state import CALL, COROUTINE, LOOP, MAYBE, OFF_LOOP, ONCE, P
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.facts import Function, Node
+from fastlint.source.nodes import nodes, tags
 
 _NEEDS_LOOP = frozenset(
     {"create_task", "ensure_future", "get_running_loop", "get_event_loop", "current_task", "create_task_group"}
@@ -62,8 +63,8 @@ def _could_be_sync(project: Project, variant: Variant, function: Function) -> bo
     """Whether nothing in the function needs a running loop."""
     if not function.is_async or (function.is_generator and not _yields_once(function)):
         return False
-    tags = set(_tags(function.body))
-    if "w" in tags or _waits(function.body) or any(name in _NEEDS_LOOP for name in _called(function.body)):
+    found = set(tags(function.body))
+    if "w" in found or _waits(function.body) or any(name in _NEEDS_LOOP for name in _called(function.body)):
         return False
     makes = any(
         edge.kind in (COROUTINE, LOOP) and not _is_own_dependency(project, variant, edge.site) for edge in variant.edges
@@ -72,7 +73,7 @@ def _could_be_sync(project: Project, variant: Variant, function: Function) -> bo
 
 
 def _yields_once(function: Function) -> bool:
-    return sum(tag == "y" for tag in _tags(function.body)) == 1
+    return sum(tag == "y" for tag in tags(function.body)) == 1
 
 
 def _is_own_dependency(project: Project, variant: Variant, site: int) -> bool:
@@ -82,7 +83,7 @@ def _is_own_dependency(project: Project, variant: Variant, site: int) -> bool:
 
 def _waits(block: Any) -> bool:
     """Whether anything in a block is `async with`, `async for` or an asynchronous comprehension."""
-    for node in _nodes(block):
+    for node in nodes(block):
         if node[0] == "with" and len(node) == 5 and node[3] is True:
             return True
         if node[0] == "for" and len(node) == 8 and node[6] is True:
@@ -93,23 +94,9 @@ def _waits(block: Any) -> bool:
 
 
 def _called(block: Any) -> Iterator[str]:
-    for node in _nodes(block):
-        if node[0] == "c" and len(node) == 5 and node[2] is not None and node[2][0] in ("n", "a"):
+    for node in nodes(block):
+        if node[0] == "c" and node[2] is not None and node[2][0] in ("n", "a"):
             yield str(node[2][-1])
-
-
-def _nodes(node: Any) -> Iterator[Any]:
-    if isinstance(node, (list, tuple)) and node:
-        if isinstance(node[0], str):
-            yield node
-        if node[0] != "k":
-            for part in node:
-                if isinstance(part, (list, tuple)):
-                    yield from _nodes(part)
-
-
-def _tags(node: Any) -> Iterator[str]:
-    return (each[0] for each in _nodes(node))
 
 
 def _endpoint(project: Project, state: State) -> str | None:
@@ -293,8 +280,8 @@ def _yielded_parameters(project: Project, variant: Variant, function: Function) 
             sites[edge.site] = target
     out: dict[str, tuple[Variant, str]] = {}
     for param in function.params:
-        for node in (*_nodes(param.default), *_nodes(param.annotation)):
-            if node[0] == "c" and len(node) == 5 and node[1] in sites:
+        for node in (*nodes(param.default), *nodes(param.annotation)):
+            if node[0] == "c" and node[1] in sites:
                 scope = next((value[1] for name, value in node[4] if name == "scope" and value[0] == "k"), "")
                 out[param.name] = (sites[node[1]], scope)
         alias = _site_of_alias(project, variant, param.annotation) if param.name not in out else None
@@ -321,7 +308,7 @@ def _site_of_alias(project: Project, variant: Variant, annotation: Node) -> int 
                 return None
             home, annotation = found, ["n", bindings[0][3]]
             continue
-        made = _nodes(bindings[0][1]) if bindings[0][0] == "expr" else iter(())
+        made = nodes(bindings[0][1]) if bindings[0][0] == "expr" else iter(())
         for node in made:
             if node[0] == "c" and node[2] is not None and node[2][-1] in ("Depends", "Security"):
                 return int(node[1]) if home.name == variant.function[0] else function.site
@@ -355,7 +342,7 @@ def _is_awaited_here(function: Function, around: tuple[Any, ...]) -> bool:
     target = statement[1][0] if statement[0] == "=" else statement[1]
     if target is None or target[0] != "n":
         return False
-    return any(node[0] == "w" and ["n", target[1]] in list(_nodes(node)) for node in _nodes(function.body))
+    return any(node[0] == "w" and ["n", target[1]] in list(nodes(node)) for node in nodes(function.body))
 
 
 def contexts_lost(project: Project) -> Iterator[Finding]:

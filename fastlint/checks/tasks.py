@@ -23,6 +23,7 @@ from fastlint.graph.state import COROUTINE, LOOP, MAYBE, Variant
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import nodes, parts, tags
 
 _LIMITING = (
     "sem",
@@ -101,24 +102,23 @@ def _never_read(project: Project, function: FunctionRef, around: Ancestors) -> b
 
 def _reads(node: Any) -> Iterator[str]:
     """Every name that is read (assignment targets left out)."""
-    if isinstance(node, (list, tuple)) and node:
-        if node[0] == "=" and len(node) == 4:
+    if node:
+        if node[0] == "=":
             for target in node[1]:
                 if target is not None and target[0] != "n":
                     yield from names_in(target)
             yield from names_in(node[2])
-        elif node[0] == ":" and len(node) == 5:
+        elif node[0] == ":":
             yield from names_in(node[3])
-        elif isinstance(node[0], str) and node[0] in ("e", "ret", "raise", "assert", "del"):
+        elif node[0] in ("e", "ret", "raise", "assert", "del"):
             yield from names_in(node[1:])
         else:
-            for part in node:
-                if isinstance(part, (list, tuple)):
-                    yield from _reads(part) if part and not _is_expression(part) else names_in(part)
+            for part in parts(node):
+                yield from names_in(part) if _is_expression(part) else _reads(part)
 
 
 def _is_expression(node: Any) -> bool:
-    return isinstance(node[0], str) and node[0] in (
+    return node[0] in (
         "n",
         "a",
         "c",
@@ -148,18 +148,9 @@ def _read_inside(project: Project, function: FunctionRef, name: str) -> bool:
 def _pauses_after(body: Block, statement: Any) -> bool:
     """Whether the function goes on for a while after a statement: its frame keeps the name alive meanwhile."""
     place = next((place for place, each in enumerate(body) if each is statement), len(body))
-    return any(tag in ("w", "y", "yf") for each in body[place + 1 :] for tag in _tags(each)) or any(
+    return any(tag in ("w", "y", "yf") for each in body[place + 1 :] for tag in tags(each)) or any(
         each[0] in ("for", "with", "while") for each in body[place + 1 :]
     )
-
-
-def _tags(node: Any) -> Iterator[str]:
-    if isinstance(node, (list, tuple)) and node:
-        if isinstance(node[0], str):
-            yield node[0]
-        for part in node:
-            if isinstance(part, (list, tuple)):
-                yield from _tags(part)
 
 
 def unbounded_fan_out(project: Project) -> Iterator[Finding]:
@@ -241,7 +232,7 @@ def _in_block(block: Block, around: Ancestors, depth: int) -> bool:
 
 def _paces(block: Block) -> bool:
     """Whether a loop body waits for something in each turn."""
-    return any("w" in set(_tags(statement)) for statement in block)
+    return any("w" in set(tags(statement)) for statement in block)
 
 
 def _spread(project: Project, function: FunctionRef, spread: Node, around: Ancestors) -> _Fan | None:
@@ -253,7 +244,7 @@ def _spread(project: Project, function: FunctionRef, spread: Node, around: Ances
         return (spread[2], clause[2], around) if not clause[4] else None
     if spread[0] == "gen":
         inner = project.graph.world.modules[function[0]].facts.functions[spread[1]]
-        yielded = next((node for node in _nodes(inner.body) if node[0] == "y"), None)
+        yielded = next((node for node in nodes(inner.body) if node[0] == "y"), None)
         return (yielded[2], spread[2], around) if yielded is not None else None
     if spread[0] == "c" and last_name(spread[2]) in ("map",) and len(spread[3]) == 2:
         return ["c", spread[1], spread[3][0], [], []], spread[3][1], around
@@ -294,15 +285,6 @@ def _statements(block: Block, around: Ancestors) -> Iterator[tuple[Any, Ancestor
                 elif statement[0] in ("try", "match"):
                     for handler in part:
                         yield from _statements(handler[-1] or [], (*around, statement))
-
-
-def _nodes(node: Any) -> Iterator[Any]:
-    if isinstance(node, (list, tuple)) and node:
-        if isinstance(node[0], str):
-            yield node
-        for part in node:
-            if isinstance(part, (list, tuple)):
-                yield from _nodes(part)
 
 
 def _is_bounded(project: Project, function: FunctionRef, fan: _Fan) -> bool:
@@ -427,7 +409,7 @@ def _is_small_name(project: Project, function: FunctionRef, name: str, depth: in
 def _runs_limited(project: Project, variant: Variant, element: Node) -> bool:
     """Whether what is started waits for a semaphore or limiter first, itself or in what it calls at once."""
     call = _started(element)
-    sites = {node[1] for node in _nodes(element) if node[0] == "c"} if element is not None else set()
+    sites = {node[1] for node in nodes(element) if node[0] == "c"} if element is not None else set()
     starts = [
         edge.target for edge in variant.edges if edge.site in sites or (call is not None and edge.site == call[1])
     ]
@@ -516,7 +498,7 @@ def _place_of_target(project: Project, function: FunctionRef, target: Node) -> A
 def _skips_known(project: Project, function: FunctionRef) -> bool:
     """Whether a function looks first whether something is already there, and so never puts the same in twice."""
     body = project.shapes.body(function)
-    tests = (node for node in _nodes(body) if node[0] == "cmp" and len(node) == 4)
+    tests = (node for node in nodes(body) if node[0] == "cmp")
     asks = any(operator in ("in", "not in") for test in tests for operator, _ in test[3])
     return asks and "add" in names_in(body)
 

@@ -22,6 +22,7 @@ from fastlint.deploy.texts import literal
 from fastlint.deploy.values import Apply, Cores, Env, Surroundings, Unknown, Value, is_literal, resolve
 from fastlint.finding import Location
 from fastlint.source.facts import Block, ModuleFacts
+from fastlint.source.nodes import parts
 
 _CONFIG = "gunicorn.conf.py"
 _BOOLEANS = {"true": True, "false": False}
@@ -313,9 +314,9 @@ def _loads(facts: ModuleFacts) -> dict[str, int]:
 
 
 def _count_loads(node: Block | Any, out: dict[str, int]) -> None:
-    if not isinstance(node, (list, tuple)) or not node:
+    if not node:
         return
-    if node[0] == "n" and len(node) == 2 and isinstance(node[1], str):
+    if node[0] == "n":
         out[node[1]] = out.get(node[1], 0) + 1
         return
     if node[0] == "=" and isinstance(node[1], list):
@@ -326,5 +327,5 @@ def _count_loads(node: Block | Any, out: dict[str, int]) -> None:
     if node[0] in (":", "+=") and isinstance(node[1], list) and node[1][:1] == ["n"]:
         _count_loads(list(node[2:]), out)
         return
-    for part in node:
+    for part in parts(node):
         _count_loads(part, out)

@@ -16,6 +16,7 @@ from typing import Any
 
 from fastlint.deploy.values import Apply, Cores, Counter, Env, Raises, Unknown, compute, is_literal
 from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node
+from fastlint.source.nodes import calls_within
 
 _MOST_STEPS = 20_000
 _DEEPEST = 30
@@ -947,11 +948,10 @@ def _targets(target: Node, names: set[str]) -> None:
 
 def _writes_names(node: Any) -> bool:
     """Whether anything below calls `locals()`, `globals()` or `vars()`."""
-    if not isinstance(node, list) or not node:
-        return False
-    if node[0] == "c" and node[2] is not None and node[2][0] == "n" and node[2][1] in ("locals", "globals", "vars"):
-        return True
-    return any(_writes_names(part) for part in node if isinstance(part, list))
+    return any(
+        call[2] is not None and call[2][0] == "n" and call[2][1] in ("locals", "globals", "vars")
+        for call in calls_within(node)
+    )
 
 
 _EXPRESSIONS: dict[str, Callable[[_Run, Node, _Scope], Any]] = {

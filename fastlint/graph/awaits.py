@@ -6,6 +6,7 @@ from typing import Any
 
 from fastlint.graph.guards import statements_of
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import nodes, parts
 
 _GIVE_UP_EARLY = frozenset({"wait", "wait_for", "timeout", "timeout_at", "fail_after", "move_on_after"})
 
@@ -19,18 +20,11 @@ def suspends(block: Block) -> bool:
 
 
 def awaits(node: Node) -> bool:
-    """Whether an expression, or any in a block, awaits or yields; without recursion, as they can be deep."""
-    waiting: list[Any] = [node]
-    while waiting:
-        part = waiting.pop()
-        if not part:
-            continue
-        if part[0] in ("w", "y", "yf") and isinstance(part[1], int):  # not a keyword argument of that name
-            return True
-        if part[0] == "comp" and len(part) == 5 and any(clause[4] for clause in part[4]):
-            return True
-        waiting.extend(inner for inner in part if isinstance(inner, (list, tuple)))
-    return False
+    """Whether an expression, or any in a block, awaits or yields."""
+    return any(
+        each[0] in ("w", "y", "yf") or (each[0] == "comp" and any(clause[4] for clause in each[4]))
+        for each in nodes(node)
+    )
 
 
 def hands_over_awaited(block: Block, executor: str) -> bool:
@@ -42,10 +36,8 @@ def hands_over_awaited(block: Block, executor: str) -> bool:
     waiting: list[tuple[Any, bool]] = [(block, False)]
     while waiting:
         node, awaited = waiting.pop()
-        if not node:
-            continue
-        awaited = awaited or (node[0] == "w" and isinstance(node[1], int))
-        if node[0] == "c" and len(node) == 5:
+        awaited = awaited or node[0] == "w"
+        if node[0] == "c":
             name = node[2][-1] if node[2] is not None and node[2][0] in ("n", "a") else None
             if name in _GIVE_UP_EARLY:
                 return False
@@ -54,7 +46,7 @@ def hands_over_awaited(block: Block, executor: str) -> bool:
                 handed += sum(_is_name(argument, executor) for argument in given)
             if name == "wrap_future":
                 handed += sum(_submits(argument, executor) for argument in given)
-        waiting.extend((inner, awaited) for inner in node if isinstance(inner, (list, tuple)))
+        waiting.extend((inner, awaited) for inner in parts(node))
     return 0 < handed == _mentions(block, executor)
 
 
@@ -71,12 +63,4 @@ def _is_name(node: Node, name: str) -> bool:
 
 
 def _mentions(block: Block, name: str) -> int:
-    found = 0
-    waiting: list[Any] = [block]
-    while waiting:
-        part = waiting.pop()
-        if part and part[0] == "n" and part[1] == name:
-            found += 1
-        elif part:
-            waiting.extend(inner for inner in part if isinstance(inner, (list, tuple)))
-    return found
+    return sum(_is_name(each, name) for each in nodes(block))

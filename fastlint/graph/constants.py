@@ -11,6 +11,7 @@ from typing import Any
 from fastlint.graph.guards import statements_of
 from fastlint.graph.world import ClassRef, Module, World
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import nodes
 
 _MANY = object()
 
@@ -103,10 +104,6 @@ def _bind(target: Node, node: Node, out: Bindings) -> None:
 
 def _walrus(node: Any, out: Bindings) -> None:
     """Names bound inside expressions: `if (n := read()):`."""
-    if not isinstance(node, list) or not node:
-        return
-    if node[0] == ":=":
-        out[node[1]] = _MANY
-    for part in node:
-        if isinstance(part, list):
-            _walrus(part, out)
+    for each in nodes(node):
+        if each[0] == ":=":
+            out[each[1]] = _MANY

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastlint.graph.state import Frame
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import calls_within
 
 _ASK_FILES = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir"})
 _FILLERS = frozenset({"append", "extend", "update", "add", "insert", "setdefault"})
@@ -37,18 +38,6 @@ def blocks_of(statement: Any) -> list[Block]:
     if tag == "match":
         return [case[1] for case in statement[2]]
     return []
-
-
-def calls_within(block: Block) -> Iterator[Node]:
-    """Every call in a block, in the order in which they are written; without recursion, as blocks can be deep."""
-    waiting: list[Any] = [block]
-    while waiting:
-        node = waiting.pop()
-        if not node:
-            continue
-        if node[0] == "c" and len(node) == 5:
-            yield node
-        waiting.extend(part for part in reversed(node) if isinstance(part, (list, tuple)))
 
 
 def guarded_place(test: Node, absent: bool) -> Node:
@@ -94,15 +83,13 @@ def misses_file(test: Node, block: Block, absent: bool) -> bool:
 
 def _is_used(node: Any, place: Node) -> bool:
     """Whether a place is an argument, or the receiver, of some call below a node."""
-    if not isinstance(node, (list, tuple)) or not node:
-        return False
-    if node[0] == "c" and len(node) == 5:
-        given = [*node[3], *(value for _, value in node[4])]
-        if node[2] is not None and node[2][0] == "a":
-            given.append(node[2][2])
+    for call in calls_within(node):
+        given = [*call[3], *(value for _, value in call[4])]
+        if call[2] is not None and call[2][0] == "a":
+            given.append(call[2][2])
         if any(_same(argument, place) for argument in given):
             return True
-    return any(_is_used(part, place) for part in node)
+    return False
 
 
 def misses_in_try(body: Block, kind: Node, handler: Block, frame: Frame) -> bool:

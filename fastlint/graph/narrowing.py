@@ -9,6 +9,7 @@ from fastlint.graph.state import Frame
 from fastlint.graph.values import UNKNOWN, Values
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import calls_within
 
 _RUNNING = frozenset(
     {
@@ -244,19 +245,9 @@ def _calls_in(block: Block) -> list[Node]:
     out: list[Node] = []
     for statement in block:
         if statement[0] in ("e", "ret"):
-            collect_calls(statement[1], out)
+            out.extend(calls_within(statement[1]))
         elif statement[0] == "=":
-            collect_calls(statement[2], out)
+            out.extend(calls_within(statement[2]))
         elif statement[0] == ":":
-            collect_calls(statement[3], out)
+            out.extend(calls_within(statement[3]))
     return out
-
-
-def collect_calls(node: Node, out: list[Node]) -> None:
-    """Every call inside a node or block, outermost first."""
-    if isinstance(node, (list, tuple)) and node:
-        if node[0] == "c":
-            out.append(node)
-        for part in node:
-            if isinstance(part, (list, tuple)):
-                collect_calls(part, out)

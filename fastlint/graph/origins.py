@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastlint.graph.guards import blocks_of, calls_within
+from fastlint.graph.guards import blocks_of
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node, Param
+from fastlint.source.nodes import calls_within, parts
 
 _DEEPEST = 6
 _CLOSED = frozenset({"bool", "Literal", "Enum", "Request", "WebSocket", "Response", "BackgroundTasks", "Settings"})
@@ -75,12 +76,12 @@ def _is_free(sharing: Sharing, param: Param, ref: FunctionRef) -> bool:
 
 def _parts(node: Node) -> Iterator[tuple[str, bool]]:
     """The names in an expression, and the last names of what it calls."""
-    if not isinstance(node, (list, tuple)) or not node:
+    if not node:
         return
-    if node[0] == "n" and len(node) == 2 and isinstance(node[1], str):
+    if node[0] == "n":
         yield node[1], False
         return
-    if node[0] == "c" and len(node) == 5 and node[2] is not None and node[2][0] in ("n", "a"):
+    if node[0] == "c" and node[2] is not None and node[2][0] in ("n", "a"):
         yield node[2][-1], True
         if node[2][0] == "a":
             yield from _parts(node[2][2])
@@ -89,7 +90,7 @@ def _parts(node: Node) -> Iterator[tuple[str, bool]]:
         for _, value in node[4]:
             yield from _parts(value)
         return
-    for part in node:
+    for part in parts(node):
         yield from _parts(part)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastlint.graph.world import FunctionRef, World
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import parts
 
 Ancestors = tuple[Any, ...]
 """The statements and expressions around a node, outermost first."""
@@ -77,49 +78,34 @@ def calls(block: Block, around: Ancestors, classes: list[Block]) -> Iterator[tup
         tag = statement[0]
         if tag == "class":
             yield from calls(classes[statement[1]], (*around, statement), classes)
-        elif tag not in ("def", "imp", "global"):
+        else:
             yield from _calls_within(statement, (*around, statement), classes)
 
 
 def _calls_within(node: Any, around: Ancestors, classes: list[Block]) -> Iterator[tuple[Node, Ancestors]]:
-    for part in _parts(node):
-        if not isinstance(part, (list, tuple)) or not part:
-            continue
-        if isinstance(part[0], str):
-            if part[0] == "class":
-                yield from calls(classes[part[1]], (*around, part), classes)
-            elif part[0] not in ("def", "imp", "global", "k"):
-                if part[0] == "c":
-                    yield part, around
-                yield from _calls_within(part, (*around, part), classes)
-        else:
+    for part in parts(node):
+        if not isinstance(part[0], str):
             yield from _calls_within(part, around, classes)
-
-
-def _parts(node: Any) -> Iterator[Any]:
-    if node[0] == "c":  # a keyword's name is no tag
-        yield node[2]
-        yield from node[3]
-        yield from (value for _, value in node[4])
-    else:
-        yield from node if not isinstance(node[0], str) else node[1:]
+        elif part[0] == "class":
+            yield from calls(classes[part[1]], (*around, part), classes)
+        else:
+            if part[0] == "c":
+                yield part, around
+            yield from _calls_within(part, (*around, part), classes)
 
 
 def names_in(node: Any) -> Iterator[str]:
     """Every name and attribute read in a node or block, in order."""
-    if isinstance(node, (list, tuple)) and node:
-        if node[0] == "n" and len(node) == 2 and isinstance(node[1], str):
-            yield node[1]
-            return
-        if node[0] == "a" and len(node) == 4 and isinstance(node[1], int):
-            yield from names_in(node[2])
-            yield node[3]
-            return
-        if node[0] == "k":
-            return
-        for part in _parts(node) if node[0] == "c" and len(node) == 5 else node:
-            if isinstance(part, (list, tuple)):
-                yield from names_in(part)
+    if not node:
+        return
+    if node[0] == "n":
+        yield node[1]
+    elif node[0] == "a":
+        yield from names_in(node[2])
+        yield node[3]
+    else:
+        for part in parts(node):
+            yield from names_in(part)
 
 
 def is_discarded(around: Ancestors) -> bool:

@@ -13,13 +13,13 @@ from fastlint.graph.accesses import WRITES, Access, Flow
 from fastlint.graph.awaits import suspends
 from fastlint.graph.contexts import Context, Contexts, State, entry_edges, step, unreached_cost
 from fastlint.graph.flows import Walk, spelled_node
-from fastlint.graph.guards import calls_within
 from fastlint.graph.places import Key, Places, maker
 from fastlint.graph.state import CALL, COROUTINE, LOOP, ONCE, POOL, Frame, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import Value, without_none
 from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import calls_within, nodes, parts
 
 _DEEPEST = 5
 # What runs once, or never beside itself: a loop or thread of its own
@@ -396,30 +396,15 @@ def _many_at_once(variants: list[Variant], contexts: Contexts) -> set[State]:
 
 def _mentions(node: Any, names: frozenset[str], locks: bool = True) -> bool:
     """Whether a block holds a name or attribute out of these, or (`locks`) a `with`, which may be of a lock."""
-    waiting: list[Any] = [node]
-    while waiting:
-        current = waiting.pop()
-        if not current:
-            continue
-        tag = current[0]
-        if tag == "n" and isinstance(current[1], str):  # not a keyword argument that is called n
-            if current[1] in names:
-                return True
-            continue
-        if (tag == "a" and len(current) == 4 and current[3] in names) or (
-            locks and tag == "with" and _may_lock(current)
-        ):
-            return True
-        waiting.extend(part for part in current if isinstance(part, (list, tuple)))
-    return False
+    return any(
+        (each[0] in ("n", "a") and each[-1] in names) or (locks and each[0] == "with" and _may_lock(each))
+        for each in nodes(node)
+    )
 
 
 def _may_lock(statement: Any) -> bool:
     """Whether a `with` may be of a lock: `with lock:`, `with self.guard():`, but not `with open(path) as file:`."""
-    if len(statement) < 4 or not isinstance(statement[1], list):
-        return False
-    for item in statement[1]:
-        expression = item[1] if isinstance(item, list) and len(item) == 3 else None
+    for _, expression, _ in statement[1]:
         if expression is not None and (expression[0] in ("n", "a", "s") or expression[3:] == [[], []]):
             return True
     return False
@@ -436,20 +421,15 @@ def _receivers(block: Block) -> Iterator[str]:
 
 def _methods_called(block: Block, names: frozenset[str]) -> Iterator[tuple[Node, int, str]]:
     """Every `name.method(…)` in a block (and `async with name`): (the name's node, site, method)."""
-    waiting: list[Any] = [block]
-    while waiting:
-        node = waiting.pop()
-        if not isinstance(node, (list, tuple)) or not node:
-            continue
-        if node[0] == "c" and len(node) == 5 and node[2] is not None and node[2][0] == "a":
+    for node in nodes(block):
+        if node[0] == "c" and node[2] is not None and node[2][0] == "a":
             base = node[2][2]
             if base is not None and base[0] in ("n", "a") and base[-1] in names:
                 yield base, node[1], node[2][3]
-        elif node[0] == "with" and len(node) >= 4 and isinstance(node[1], list):
+        elif node[0] == "with":
             for item in node[1]:
                 if item[1] is not None and item[1][0] in ("n", "a") and item[1][-1] in names:
                     yield item[1], item[0], "__aenter__"
-        waiting.extend(reversed([part for part in node if isinstance(part, (list, tuple))]))
 
 
 def _attributes_used(block: Block, names: frozenset[str]) -> Iterator[tuple[Node, int, str, str]]:
@@ -457,14 +437,14 @@ def _attributes_used(block: Block, names: frozenset[str]) -> Iterator[tuple[Node
     waiting: list[tuple[Any, str]] = [(block, "")]
     while waiting:
         node, method = waiting.pop()
-        if not isinstance(node, (list, tuple)) or not node:
+        if not node:
             continue
-        if node[0] == "a" and len(node) == 4 and node[2] is not None and node[2][0] == "n" and node[2][1] in names:
+        if node[0] == "a" and node[2] is not None and node[2][0] == "n" and node[2][1] in names:
             yield node[2], node[1], node[3], method
             continue
-        targets = node[1] if node[0] == "=" else [node[1]] if node[0] in (":", "+=") and len(node) > 3 else []
-        for part in reversed(node):
-            if isinstance(part, (list, tuple)) and part is not targets and not any(part is each for each in targets):
+        targets = node[1] if node[0] == "=" else [node[1]] if node[0] in (":", "+=") else []
+        for part in reversed(parts(node)):
+            if part is not targets and not any(part is each for each in targets):
                 waiting.append((part, ""))
         waiting.extend((target, "=") for target in reversed(targets))
 
@@ -482,17 +462,13 @@ def _looked_for(block: Block) -> set[str]:
 def _shrinks(node: Any, new: bool, out: set[str]) -> None:
     """Collects the names out of which a block takes something, that it binds anew (in a constructor they are `new`),
     returns, or hands on to a call."""
-    waiting: list[Any] = [node]
-    while waiting:
-        current = waiting.pop()
-        if not current:
-            continue
+    for current in nodes(node):
         tag = current[0]
-        if tag == "c" and len(current) == 5:
+        if tag == "c":
             callee = current[2]
             if callee is not None and not (callee[0] in ("n", "a") and callee[-1] in _LOOKERS):
                 _note_names((*current[3], *(value for _, value in current[4])), out)
-        elif tag == "a" and len(current) == 4:
+        elif tag == "a":
             if current[3] in _SHRINKERS:  # called, or handed over as a callback
                 _note_names((current[2],), out)
         elif tag == "del":
@@ -501,10 +477,9 @@ def _shrinks(node: Any, new: bool, out: set[str]) -> None:
             _note_names(current[1], out)
         elif tag == "ret":
             _note_names((current[1],), out)
-        waiting.extend(part for part in current if isinstance(part, (list, tuple)))
 
 
 def _note_names(nodes: Iterable[Node], out: set[str]) -> None:
     for node in nodes:
-        if isinstance(node, (list, tuple)) and len(node) > 1 and node[0] in ("n", "a") and isinstance(node[-1], str):
+        if node is not None and node[0] in ("n", "a"):
             out.add(node[-1])

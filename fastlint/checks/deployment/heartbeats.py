@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from fastlint.checks.blocking import shown
 from fastlint.checks.deployment.given import GUNICORN, deployed, found, number, setting_number, worker_kind
@@ -15,7 +14,7 @@ from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.state import MAYBE, OFF_LOOP
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
-from fastlint.source.facts import Node
+from fastlint.source.nodes import calls_within
 
 _EARLY = 0.75  # the Uvicorn worker's heartbeat: a loop blocked for 75 % of the timeout was killed (server-settings.md)
 _SLEEPS = "FL102"
@@ -92,21 +91,8 @@ def _stalls(project: Project) -> Iterator[tuple[FunctionRef, int, float, str, St
 def _seconds(project: Project, function: FunctionRef, site: int) -> float | None:
     world = project.graph.world
     body = world.function(function).body if function[1] >= 0 else world.modules[function[0]].facts.body
-    call = _call_at(body, site)
+    call = next((each for each in calls_within(body) if each[1] == site), None)
     if call is None or not call[3]:
         return None
     value = constant(project, function[0], call[3][0])
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _call_at(node: Any, site: int) -> Node:
-    """The call with this site below a node."""
-    if not isinstance(node, (list, tuple)) or not node or node[0] == "k":
-        return None
-    if node[0] == "c" and len(node) == 5 and node[1] == site:
-        return node
-    for part in node:
-        hit = _call_at(part, site)
-        if hit is not None:
-            return hit
-    return None

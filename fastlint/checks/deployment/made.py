@@ -10,6 +10,7 @@ from fastlint.graph.values import Value, Values, only_constant
 from fastlint.graph.world import FunctionRef, Module
 from fastlint.project import Project
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +86,13 @@ def _renamed(module: Module, simple: Collection[str]) -> Iterator[str]:
 
 def _walk(node: Any, guarded: bool) -> Iterator[tuple[Node, bool]]:
     """Every call below a node."""
-    if not isinstance(node, (list, tuple)) or not node:
+    if not node:
         return
     tag = node[0]
-    if tag == "k":
-        return
-    if tag == "c" and len(node) == 5:
+    if tag == "c":
         yield node, guarded
     inner = guarded or tag in ("if", "match", "while")
-    for part in node:
+    for part in parts(node):
         yield from _walk(part, inner)
 
 

@@ -1,0 +1,48 @@
+"""How to walk the trees of nodes that `facts` describes. The only place that knows which parts of a node are nodes.
+
+A list of names may look like a node: `global n` is kept as `["global", ["n"]]`, `f(k=x)` holds `["k", x]`. A walk that
+does not know this takes one for the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastlint.source.facts import Block, Node
+
+
+def parts(node: Any) -> list[Any]:
+    """What lies directly inside a node, a block or a row of them, in the order in which it is kept; no names."""
+    tag = node[0]
+    if isinstance(tag, str):
+        if tag == "c":
+            return [part for part in (node[2], *node[3], *(value for _, value in node[4])) if part]
+        if tag == "cmp":
+            return [part for part in (node[2], *(right for _, right in node[3])) if part]
+        if tag in ("global", "imp"):
+            return []
+    return [part for part in node if part and isinstance(part, (list, tuple))]
+
+
+def nodes(node: Node | Block) -> Iterator[Any]:
+    """A node and all nodes below it, or all of a block, in that order; without recursion, as trees can be deep.
+    Nested functions, lambdas and classes stay closed."""
+    if not node:
+        return
+    waiting: list[Any] = [node]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current[0], str):
+            yield current
+        waiting.extend(reversed(parts(current)))
+
+
+def calls_within(node: Node | Block) -> Iterator[Node]:
+    """Every call in a node or block, outer ones before the calls in them."""
+    return (each for each in nodes(node) if each[0] == "c")
+
+
+def tags(node: Node | Block) -> Iterator[str]:
+    """The tags of a node and all nodes below it."""
+    return (each[0] for each in nodes(node))
