@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
+
+_MOST_BITS = 4096  # of a whole number; Python writes none of more than 4300 digits
+_MOST_CHARACTERS = 65_536  # of a text, or parts of a tuple
 
 
 class Counter(Enum):
@@ -117,7 +121,7 @@ def compute(operation: str, operands: tuple[Value, ...]) -> Value:
     function = _OPERATIONS.get(operation)
     if function is None:
         return Unknown(f"{operation}() is not followed")
-    if operation in ("mul", "pow", "lshift") and _too_large(operands):
+    if _too_large(operation, operands):
         return Unknown("too large to compute")
     try:
         result: Value = function(*operands)
@@ -160,10 +164,38 @@ def _first(operation: str, operands: tuple[Value, ...]) -> Value:
     return unknown if unknown is not None else Apply(operation, tuple(left))
 
 
-def _too_large(operands: tuple[Value, ...]) -> bool:
-    """Whether a product or power could fill the memory (`"x" * 10**9`)."""
-    numbers = [abs(operand) for operand in operands if isinstance(operand, (int, float))]
-    return bool(numbers) and max(numbers) > 10_000 and (len(numbers) < len(operands) or min(numbers) > 64)
+def _too_large(operation: str, operands: tuple[Value, ...]) -> bool:
+    """Whether a result could fill the memory or take for ever (`1 << 10**9`, `"x" * 10**9`): told by its size before
+    it is computed. No setting needs a number or a text that comes near."""
+    texts = [operand for operand in operands if isinstance(operand, (str, tuple))]
+    if operation in ("add", "format", "join", "replace"):
+        return _length(operation, texts) > _MOST_CHARACTERS
+    left, right = operands if len(operands) == 2 else (None, None)
+    if operation == "mul" and isinstance(left, int) and isinstance(right, (str, tuple)):
+        left, right = right, left
+    if operation == "mod" and isinstance(left, str):
+        return bool(re.search(r"%[^a-zA-Z%]*[\d*]{4,}", left))  # `"%999999999d" % 1`
+    if not isinstance(right, int):
+        return False
+    if isinstance(left, (str, tuple)):
+        return operation == "mul" and len(left) * right > _MOST_CHARACTERS
+    if not isinstance(left, int):
+        return False
+    if operation == "pow":
+        return abs(left) > 1 and abs(left).bit_length() * abs(right) > _MOST_BITS
+    if operation == "lshift":
+        return left.bit_length() + right > _MOST_BITS
+    return operation == "mul" and left.bit_length() + right.bit_length() > _MOST_BITS
+
+
+def _length(operation: str, texts: list[str | tuple[Value, ...]]) -> int:
+    """How many characters, or parts, a result has at most."""
+    if operation == "replace" and len(texts) == 3:
+        return (len(texts[0]) + 1) * max(len(texts[2]), 1)
+    if operation == "join" and len(texts) == 2:
+        between, parts = texts
+        return sum(len(between) + len(part) for part in parts if isinstance(part, str))
+    return sum(len(text) for text in texts)
 
 
 def _integer(value: Any = 0, base: Any = None) -> int:
