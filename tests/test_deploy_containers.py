@@ -97,7 +97,8 @@ def test_stages(tmp_path: Path) -> None:
     assert (dev.folder, told(dev.environment["PORT"])) == ("/srv/app", ("8000", 6))
     assert (final.development, final.last_stage, final.folder) == (False, True, None)
     assert final.drops_command  # a shell form ENTRYPOINT is given no arguments
-    assert final.shells == ("/bin/bash", "-c")
+    assert final.entrypoint is not None
+    assert final.entrypoint.interpreter == ("/bin/bash", "-c")
     assert told(final.limits.probes[0]) == (20.0, 13)
     assert final.copies == (
         ("pyproject.toml", "/code"),

@@ -153,10 +153,59 @@ def test_the_folder(text: str, folder: str) -> None:
 
 def test_how_a_command_is_started() -> None:
     behind, front = commands("uvicorn a:b &\nexec nginx -g 'daemon off;'")
-    assert (behind.background, behind.execs, behind.last) == (True, False, False)
-    assert (front.background, front.execs, front.last) == (False, True, True)
-    one, other = commands("if x; then a; fi")
-    assert (one.alternative, other.alternative) == (False, True)
+    assert (behind.background, behind.execs) == (True, False)
+    assert (front.background, front.execs) == (False, True)
+
+
+# A text given with `-c`, and the shells whose last command takes their place (each row run, shells as in
+# fastlint/deploy/shell_signals.py).
+GIVES_WAY: list[tuple[str, set[str]]] = [
+    ("serve", {"bash", "ash", "zsh"}),
+    ("a && serve", {"bash", "ash", "zsh"}),
+    ("a; serve", {"bash", "ash", "zsh"}),
+    ("a || serve", {"bash", "ash", "zsh"}),
+    ("a\nserve", {"bash", "ash", "zsh"}),
+    ("A=1 serve", {"bash", "ash", "zsh"}),
+    ("while a; do b; done; serve", {"bash", "ash", "zsh"}),
+    ("a\nserve\n", {"bash", "zsh"}),
+    ("if a; then serve; fi", {"ash", "zsh"}),
+    ("{ serve; }", {"ash", "zsh"}),
+    ("serve >/dev/null 2>&1", {"ash", "zsh"}),
+    ("a & serve", {"ash", "zsh"}),
+    ("a | serve", set()),
+    ("serve | a", set()),
+    ("serve &", set()),
+    ("serve; a", set()),
+    ("serve && a", set()),
+    ("trap 'echo x' TERM; serve", set()),
+    ("run() { serve; }; run", set()),
+    ("exec serve", {"bash", "ash", "zsh", "dash", ""}),
+]
+
+
+@pytest.mark.parametrize(("text", "shells"), GIVES_WAY, ids=[text for text, _ in GIVES_WAY])
+def test_which_shell_gives_way_to_its_last_command(text: str, shells: set[str]) -> None:
+    def taken(shell: str) -> bool:
+        return next(one for one in shell_commands(script(text), {}, None, shell) if shown(one) == "serve").execs
+
+    assert {shell for shell in ("bash", "ash", "zsh", "dash", "") if taken(shell)} == shells
+
+
+@pytest.mark.parametrize(
+    ("text", "heard"),
+    [
+        ("serve &\npid=$!\ntrap 'kill -TERM $pid; wait $pid' TERM INT\nwait $pid", True),
+        ('stop() { kill -TERM "$pid"; }\ntrap stop SIGTERM\nserve &\nwait', True),
+        ("trap 'kill 0' EXIT\nserve &\nwait", True),
+        ("serve &\nwait", False),
+        ("trap '' TERM\nserve &\nwait", False),
+        ("trap 'rm -f lock' TERM\nserve &\nwait", False),
+        ("trap 'kill $pid' HUP\nserve &\nwait", False),
+        ("trap 'kill $pid' TERM\nserve", False),  # a shell runs its traps after what it waits for in front
+    ],
+)
+def test_a_trap_that_passes_the_signal_on(text: str, heard: bool) -> None:
+    assert next(one for one in commands(text) if shown(one) == "serve").heard is heard
 
 
 def test_the_arguments_of_a_script() -> None:

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deployment import read
 
 from fastlint.checks.deployment import DEPLOYMENT
 from fastlint.config import Amount, Config, TargetSettings
+from fastlint.deploy.join import read_plans
 from fastlint.deploy.plan import Command, Limits, Problem, Rank, Said, ServerPlan, Setting
+from fastlint.deploy.python_entry import PythonFiles
 from fastlint.deploy.service import Database, Proxy
 from fastlint.deploy.values import Apply, Cores, Counter, Env, Unknown, Value
 from fastlint.engine import check
@@ -18,6 +21,10 @@ from fastlint.machine import Counts, Figure, Machine
 from fastlint.project import Project
 from fastlint.report.model import CheckRequest
 
+UVICORN_WORKER = "uvicorn_worker.UvicornWorker"
+NO_PYTHON = PythonFiles(
+    (), (), lambda _: None, lambda _: "", lambda _: None, lambda path, _: Location(path), lambda _: ()
+)
 APP = """
 from fastapi import FastAPI
 
@@ -379,9 +386,12 @@ class TestSettings:
             (plan(timeout=600), 1),
             (plan(timeout=599), 0),
             (plan(timeout=Env("TIMEOUT", 0)), 0),
-            (plan(timeout=30, graceful_timeout=120), 1),
-            (plan(graceful_timeout=120), 0),
-            (plan(timeout=120, graceful_timeout=120), 0),
+            (plan(timeout=30, graceful_timeout=120, max_requests=1000, worker_class=UVICORN_WORKER), 1),
+            (plan(timeout=30, graceful_timeout=120, max_requests=1000, worker_class="asgi"), 1),
+            (plan(timeout=30, graceful_timeout=120, max_requests=1000, worker_class="gthread"), 0),
+            (plan(timeout=30, graceful_timeout=120, worker_class=UVICORN_WORKER), 0),
+            (plan(graceful_timeout=120, max_requests=1000, worker_class=UVICORN_WORKER), 0),
+            (plan(timeout=120, graceful_timeout=120, max_requests=1000, worker_class=UVICORN_WORKER), 0),
             (plan("uvicorn", timeout_keep_alive=0), 1),
             (plan("uvicorn", timeout_keep_alive=75), 0),
         ],
@@ -662,18 +672,41 @@ class TestOutside:
         ):
             assert not found("FL619", project(tmp_path, quiet))
 
-    def test_a_shell_that_keeps_the_signal(self, tmp_path: Path) -> None:
-        unheard = Command("uvicorn", HERE, "shell script", "main:app", shell=True, replaces_shell=False)
-        heard = Command("uvicorn", HERE, "Dockerfile CMD", "main:app", shell=True)
-        assert (
-            "`exec uvicorn`" in one("FL622", project(tmp_path, plan("uvicorn", command=unheard, container=True))).remedy
-        )
-        for quiet in (
-            plan("uvicorn", command=heard, container=True),
-            plan("uvicorn", command=unheard),
-            plan("uvicorn", command=unheard, container=True, development=True),
-        ):
-            assert not found("FL622", project(tmp_path, quiet))
+    @pytest.mark.parametrize(
+        ("files", "remedy"),
+        [
+            ({"Dockerfile": "CMD uvicorn main:app"}, "`exec uvicorn`"),
+            ({"Dockerfile": 'CMD ["sh", "-c", "alembic upgrade head && gunicorn main:app"]'}, "`exec gunicorn`"),
+            ({"Dockerfile": 'CMD ["bash", "-c", "uvicorn main:app; echo stopped"]'}, "`exec uvicorn`"),
+            ({"Dockerfile": 'CMD ["bash", "-c", "uvicorn main:app > log"]'}, "`exec uvicorn`"),
+            ({"Dockerfile": 'ENTRYPOINT ["tini", "-g", "--"]\nCMD ["sh", "-c", "uvicorn main:app"]'}, "`exec uvicorn`"),
+            ({"Dockerfile": 'CMD ["./s.sh"]', "s.sh": "#!/bin/bash\nuvicorn main:app\n"}, "`exec uvicorn`"),
+            ({"Dockerfile": 'CMD ["./s.sh"]', "s.sh": 'bash -c "exec uvicorn main:app"\n'}, "`exec uvicorn`"),
+            ({"Dockerfile": 'CMD ["./s.sh"]', "s.sh": "uvicorn main:app &\nwait\n"}, "`exec uvicorn`"),
+            ({"Dockerfile": 'CMD ["uvicorn", "main:app"]'}, ""),
+            ({"Dockerfile": "CMD exec uvicorn main:app"}, ""),
+            ({"Dockerfile": 'CMD ["bash", "-c", "uvicorn main:app"]'}, ""),
+            ({"Dockerfile": 'CMD ["bash", "-o", "pipefail", "-c", "alembic upgrade head && uvicorn main:app"]'}, ""),
+            ({"Dockerfile": 'SHELL ["/bin/bash", "-c"]\nCMD alembic upgrade head; uvicorn main:app'}, ""),
+            ({"Dockerfile": 'CMD ["busybox", "sh", "-c", "uvicorn main:app"]'}, ""),
+            ({"Dockerfile": 'CMD ["./s.sh"]', "s.sh": 'exec bash -c "a && uvicorn main:app"\n'}, ""),
+            (
+                {
+                    "Dockerfile": 'CMD ["./s.sh"]',
+                    "s.sh": "uvicorn main:app &\ntrap 'kill -TERM $!; wait $!' TERM\nwait $!\n",
+                },
+                "",
+            ),
+            ({"Procfile": 'web: sh -c "uvicorn main:app; true"'}, ""),
+            ({"Dockerfile.dev": "CMD uvicorn main:app"}, ""),
+        ],
+    )
+    def test_a_shell_that_keeps_the_signal(self, tmp_path: Path, files: dict[str, str], remedy: str) -> None:
+        whole = {name: f"FROM python:3.13\n{text}\n" if "Docker" in name else text for name, text in files.items()}
+        plans = read_plans(read(tmp_path, dict(whole)), NO_PYTHON)
+        assert len(plans) == 1
+        told = found("FL622", project(tmp_path, *plans))
+        assert [remedy in each.remedy for each in told] == ([True] if remedy else [])
 
     SOCKET = APP + "\n@app.websocket('/ws')\nasync def ws(socket): ...\n"
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -281,6 +282,35 @@ def test_jitter_draws_a_limit_for_each_worker(tmp_path: Path) -> None:
 # FL611, FL623: the heartbeat
 
 
+@pytest.mark.parametrize("kind", ["uvicorn_worker.UvicornWorker", "asgi"])
+@pytest.mark.parametrize("recycles", [False, True])
+def test_only_a_worker_that_ends_by_itself_is_killed_while_it_drains(tmp_path: Path, kind: str, recycles: bool) -> None:
+    more = ("--max-requests", "2") if recycles else ()
+    limits = ("--timeout", "3", "--graceful-timeout", "20")
+    with started(tmp_path, *gunicorn("-k", kind, *limits, *more)) as server:
+        assert server.says("Booting worker")
+        assert until(lambda: _listens(server))
+        with ThreadPoolExecutor(5) as pool:
+            slow = pool.submit(server.ask, "/wait?9")
+            time.sleep(1)
+            if recycles:
+                for _ in range(4):  # the worker ends once it has had enough; the next one takes the rest
+                    pool.submit(server.ask)
+                assert isinstance(slow.exception(), OSError)
+            else:
+                server.process.terminate()
+                assert slow.result() == (200, "ok")
+        assert ("WORKER TIMEOUT" in server.text) is recycles
+
+
+def _listens(server: Server) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", server.port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_a_blocked_loop_is_killed_by_the_heartbeat_and_without_one_it_is_not(tmp_path: Path) -> None:
     with started(tmp_path, *gunicorn(*UW, "--timeout", "3")) as server:
         server.up()
@@ -475,11 +505,36 @@ def test_the_shell_of_the_usual_images_keeps_the_signal_of_a_shell_form(tmp_path
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_gives_way_to_a_single_command(tmp_path: Path) -> None:
-    with started(tmp_path, "bash", "-c", f"{sys.executable} -m uvicorn service:app --port PORT") as server:
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("true && ", ""), ("true; ", ""), ("true\n", "\n")])
+def test_bash_gives_way_to_the_last_command_of_a_text(tmp_path: Path, before: str, after: str) -> None:
+    line = f"{before}{sys.executable} -m uvicorn service:app --port PORT{after}"
+    with started(tmp_path, "bash", "-c", line) as server:
         server.up()
         server.process.terminate()
         assert server.says("Shutting down")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    "line", ["trap 'echo x' TERM; SERVE", "if true; then SERVE; fi", "SERVE 2>&1", "sleep 60 & SERVE"]
+)
+def test_bash_stays_where_something_is_left_to_do(tmp_path: Path, line: str) -> None:
+    serve = f"{sys.executable} -m uvicorn service:app --port PORT"
+    with started(tmp_path, "bash", "-c", line.replace("SERVE", serve)) as server:
+        server.up()
+        server.process.terminate()
+        time.sleep(2)
+        assert "Shutting down" not in server.text
+
+
+@pytest.mark.parametrize(("trapped", "heard"), [("'kill -TERM $pid; wait $pid' TERM", True), ("'' TERM", False)])
+def test_a_trap_passes_the_signal_on_to_a_server_behind(tmp_path: Path, trapped: str, heard: bool) -> None:
+    serve = f"{sys.executable} -m uvicorn service:app --port PORT"
+    with started(tmp_path, "sh", "-c", f"{serve} & pid=$!; trap {trapped}; wait $pid") as server:
+        server.up()
+        server.process.terminate()
+        time.sleep(2)
+        assert ("Shutting down" in server.text) is heard
 
 
 def test_a_command_after_the_server_keeps_the_shell_alive(tmp_path: Path) -> None:

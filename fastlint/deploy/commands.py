@@ -15,6 +15,7 @@ from fastlint.deploy.plan import Command, Problem, Rank, Said
 from fastlint.deploy.servers import Server, ServerSetting, server
 from fastlint.deploy.service import HOLE, Run, Text
 from fastlint.deploy.shell import ShellWord, shell_commands
+from fastlint.deploy.shell_signals import shell_of
 from fastlint.deploy.texts import value_of
 from fastlint.deploy.values import Apply, Raises, Surroundings, Unknown, Value, compute, is_literal, resolve
 from fastlint.finding import Location
@@ -78,12 +79,14 @@ class _Way(NamedTuple):
     replaces: bool
     environment: Mapping[str, Said]
     depth: int = 0
+    given_to: str = ""  # the shell that is given the text with `-c`
 
 
 def read_run(run: Run, environment: Mapping[str, Value], folder: str = "") -> list[Command | Program]:
     """Everything of interest that a container, unit or recipe starts. `environment` decides `$NAME` in its words."""
     if run.shell is not None:
-        return read_command(run.shell, environment, run.by, folder)
+        inside = _Way(run.by, True, True, {}, given_to=shell_of(run.interpreter))
+        return list(_in_shell(run.shell, environment, inside, folder))
     way = _Way(run.by, False, True, {})
     return list(_started(plain_words(run.words), environment, way, folder))
 
@@ -95,7 +98,7 @@ def read_command(
 
     `arguments` stand for `"$@"`. Unknown variables stay unknown in the settings; nothing is guessed.
     """
-    return list(_in_shell(text, environment, _Way(by, True, False, {}), folder, arguments))
+    return list(_in_shell(text, environment, _Way(by, True, True, {}), folder, arguments))
 
 
 def read_words(words: tuple[ShellWord, ...], environment: Mapping[str, Value], by: str) -> list[Command | Program]:
@@ -106,9 +109,10 @@ def read_words(words: tuple[ShellWord, ...], environment: Mapping[str, Value], b
 def _in_shell(
     text: Text, environment: Mapping[str, Value], way: _Way, folder: str, arguments: tuple[ShellWord, ...] = ()
 ) -> Iterator[Command | Program]:
-    for command in shell_commands(text, environment, arguments):
+    for command in shell_commands(text, environment, arguments, way.given_to):
         own = {**way.environment, **command.environment}
-        inner = way._replace(environment=own, replaces=command.execs, shell=True)
+        hears = way.replaces and (command.execs or command.heard)
+        inner = way._replace(environment=own, replaces=hears, shell=True)
         yield from _started(command.words, environment, inner, _joined_path(folder, command.folder))
 
 
@@ -136,7 +140,7 @@ def _started(
         return
     way = way._replace(depth=way.depth + 1)
     while words and literal_of(words[0]) == "exec":
-        words, way = words[1:], way._replace(replaces=True)
+        words = words[1:]
         while words and (literal_of(words[0]) or "").startswith("-"):
             words = words[2:] if literal_of(words[0]) == "-a" else words[1:]
     if not words:
@@ -194,10 +198,17 @@ def _shell(
     words: tuple[ShellWord, ...], environment: Mapping[str, Value], way: _Way, folder: str
 ) -> Iterator[Command | Program]:
     """`sh -c 'text' arguments`, `bash script arguments`, `su -c 'text' user`."""
+    shell = shell_of(tuple(literal_of(word) or "" for word in words[:2]))
+    if shell == "ash" and len(words) > 1 and literal_of(words[1]) in _SHELLS:
+        words = words[1:]  # `busybox sh …`
+    takes_value = False
     for number, word in enumerate(words[1:], 1):
         text = literal_of(word)
         if text is None:
             return
+        if takes_value or text in ("-o", "+o", "-O"):
+            takes_value = not takes_value
+            continue
         if re.match(r"-\w*c$", text):
             if number + 1 < len(words):
                 inner = words[number + 1]
@@ -206,7 +217,9 @@ def _shell(
                 script = inner.text.strip("\"'") if plain is None else plain
                 rest = words[number + 3 :]  # after the text comes $0
                 inside = inner.source if inner.source is not None else Text(script, ((0, inner.where),))
-                yield from _in_shell(inside, environment, way._replace(replaces=False), folder, rest)
+                # su stays for itself; what shell it runs is not known
+                inner_way = way._replace(given_to=shell, replaces=way.replaces and shell != "su")
+                yield from _in_shell(inside, environment, inner_way, folder, rest)
             return
         if not text.startswith("-") and literal_of(words[0]) != "su":
             yield Program("script", text, word.where, way.by, words[number + 1 :], way.environment, way.replaces)

@@ -133,7 +133,7 @@ def _read_script(path: str, text: str) -> list[Service]:
             kind=Kind.SCRIPT,
             by="shell script",
             where=Location(path),
-            command=Run("shell script", shell=whole),
+            command=Run("shell script", shell=whole, interpreter=()),
             folder=None,
             environment_open=True,
             development=for_development(path),

@@ -293,7 +293,7 @@ def _run(service: Service, image: Service | None) -> Run | None:
     if command is None or entry.shell is not None:
         return entry
     if command.shell is not None:
-        return command if service.kind is not Kind.IMAGE else Run(command.by, shell=command.shell)
+        return command
     return Run(command.by, words=(*entry.words, *command.words))
 
 

@@ -63,6 +63,7 @@ class Run:
     by: str  # for people: "Dockerfile CMD", "compose command", "Kubernetes args", "systemd ExecStart", "Procfile" …
     words: tuple[Text, ...] = ()  # exec form: nothing expands a `$PORT` in it any more
     shell: Text | None = None  # shell form: one or many lines
+    interpreter: tuple[str, ...] = ("/bin/sh", "-c")  # what runs a shell form; () for a script, which is no `-c` text
 
     @property
     def where(self) -> Location:
@@ -106,7 +107,6 @@ class Service:
     last_stage: bool = False  # IMAGE: the one that counts where nobody names a target
     # IMAGE: (path in the build context, path in the image); into a folder where the latter ends with `/`
     copies: tuple[tuple[str, str], ...] = ()
-    shells: tuple[str, ...] = ("/bin/sh", "-c")  # what runs shell forms
     published: tuple[Said, ...] = ()  # addresses at which others than this host reach it
     memory_folders: tuple[str, ...] = ()  # folders of the container that live in memory (tmpfs)
     orchestrated: bool = False  # something replicates it or may: Kubernetes, swarm, `replicas`

@@ -10,10 +10,11 @@ import ast
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fastlint.deploy.plan import Said
 from fastlint.deploy.service import HOLE, Text
+from fastlint.deploy.shell_signals import giving_way, passes_on
 from fastlint.deploy.shell_syntax import (
     Arithmetic,
     Branches,
@@ -71,29 +72,28 @@ class ShellCommand:
     words: tuple[ShellWord, ...]
     environment: Mapping[str, Said]  # exported by the text or set in front of the command
     folder: str  # where it runs, relative to where the text starts, or absolute; "" is the start
-    execs: bool = False  # `exec`: it takes the place of the shell
+    execs: bool = False  # it takes the place of the shell: by `exec`, or because the shell gives way to it
     background: bool = False
-    alternative: bool = False  # one of several branches
-    last: bool = False  # nothing follows it: shells may let it take their place when they are given it with -c
+    heard: bool = False  # it runs behind the shell, which sends it a signal when it is told to stop
 
 
 def shell_commands(
-    text: Text, environment: Mapping[str, Value] | None = None, arguments: tuple[ShellWord, ...] | None = None
+    text: Text,
+    environment: Mapping[str, Value] | None = None,
+    arguments: tuple[ShellWord, ...] | None = None,
+    shell: str = "",
 ) -> tuple[ShellCommand, ...]:
     """The simple commands of a text, in the order in which they are written.
 
     `environment`: variables that are known to be set at the start; others are `Env`. `arguments`: what `$@` stands
-    for, if that is known.
+    for, if that is known. `shell`: the one that is given the text with `-c`; "" for a script.
     """
-    walk = _Walk(text, dict(environment or {}), arguments)
-    walk.run(parse_shell(text.text))
-    commands = walk.commands
-    if commands and not commands[-1].background:
-        last = commands[-1]
-        commands[-1] = ShellCommand(
-            last.words, last.environment, last.folder, last.execs, False, last.alternative, last=True
-        )
-    return tuple(commands)
+    nodes = parse_shell(text.text)
+    walk = _Walk(text, dict(environment or {}), arguments, giving_way(nodes, shell, text.text))
+    walk.run(nodes)
+    if any(passes_on(action, signals, walk.functions) for action, signals in walk.traps):
+        return tuple(replace(each, heard=each.background) for each in walk.commands)
+    return tuple(walk.commands)
 
 
 @dataclass(slots=True)
@@ -107,13 +107,14 @@ class _Walk:
     text: Text
     given: dict[str, Value]
     arguments: tuple[ShellWord, ...] | None
+    giving_way: list[Simple]
+    traps: list[tuple[str, list[str]]] = field(default_factory=list)  # an action and its signals
     variables: dict[str, _Variable] = field(default_factory=dict)
     exported: set[str] = field(default_factory=set)
     all_exported: bool = False  # `set -a`
     folder: str = ""
     functions: dict[str, tuple[Node, ...]] = field(default_factory=dict)
     commands: list[ShellCommand] = field(default_factory=list)
-    branch: int = 0
     depth: int = 0
 
     def run(self, nodes: tuple[Node, ...]) -> None:
@@ -142,14 +143,12 @@ class _Walk:
         before, folder = self.variables, self.folder
         ends = [] if node.exhaustive else [before]
         folders = set() if node.exhaustive else {folder}
-        self.branch += 1
         for body in node.bodies:
             self.variables, self.folder = dict(before), folder
             self.run(body)
             if not _leaves(body):  # what comes after is not reached from here
                 ends.append(self.variables)
                 folders.add(self.folder)
-        self.branch -= 1
         self.variables = _merged(ends) if ends else dict(before)
         self._default_of(node, ends)
         self.folder = folders.pop() if len(folders) == 1 else HOLE if folders else folder
@@ -174,9 +173,7 @@ class _Walk:
         if node.variable:
             self.variables[node.variable] = _Variable(Unknown("it changes in a loop"))
         before = dict(self.variables)
-        self.branch += 1
         self.run(node.body)
-        self.branch -= 1
         self.variables = _merged([before, self.variables])
 
     def _simple(self, node: Simple) -> None:
@@ -209,9 +206,8 @@ class _Walk:
                 tuple(words),
                 {**self._exports(), **environment},
                 self.folder,
-                execs,
+                execs or any(node is each for each in self.giving_way),
                 node.background,
-                self.branch > 0,
             )
         )
 
@@ -228,6 +224,8 @@ class _Walk:
         if name in _DECLARES:
             for each in node.words[1:]:
                 self._declare(str(name), each)
+        elif name == "trap" and len(words) > 2:
+            self.traps.append((words[1].text.strip("\"'"), [word.text.upper() for word in words[2:]]))
         elif name == "cd":
             target = words[1].value if len(words) > 1 else Unknown("home")
             self.folder = posixpath.normpath(posixpath.join(self.folder, target)) if isinstance(target, str) else HOLE

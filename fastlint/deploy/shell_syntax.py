@@ -64,6 +64,7 @@ class Word:
     parts: tuple[Part, ...]
     start: int
     end: int
+    redirected: bool = False  # a redirection stands behind it
 
     @property
     def bare(self) -> str:
@@ -79,8 +80,8 @@ class Simple:
     assignments: tuple[tuple[str, bool, Word], ...]  # name, whether it appends, value
     words: tuple[Word, ...]
     background: bool = False
-    conditional: bool = False  # it runs only if what stands before `&&` or `||` lets it
     piped: bool = False
+    kept: bool = False  # a redirection, `!` or `time`: bash then never lets it take its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,8 @@ def _tokens(text: str) -> list[Token]:
             while at < len(text) and text[at] in " \t":
                 at += 1
             target, at = _word(text, at)
+            if out and isinstance(before := out[-1], Word):
+                out[-1] = replace(before, redirected=True)
             if "<<" in match[0] and not match[0].endswith("<<<"):
                 here.append("".join(part.text for part in target.parts if isinstance(part, Literal)))
         elif match := _OPERATOR.match(text, at):
@@ -321,27 +324,22 @@ class _Parser:
     def body(self, ends: frozenset[str], depth: int) -> tuple[Node, ...]:
         """Commands up to one of the words or operators that end it, which is left to be read."""
         nodes: list[Node] = []
-        joined = False
         while self._at < len(self._tokens):
             token = self._peek()
             if token in ends:
                 break
-            if token in ("&&", "||"):
-                joined = True
-            elif token in ("|", "&"):
+            if token in ("|", "&"):
                 last = nodes[-1] if nodes else None
                 if isinstance(last, Simple):
                     piped, behind = last.piped or token == "|", last.background or token == "&"
                     nodes[-1] = replace(last, piped=piped, background=behind)
-            elif token in (";", "\n"):
-                joined = joined and self._tokens[self._at - 1] in ("&&", "||")
             elif token == "(" and depth < _DEEPEST:
                 self._at += 1
                 nodes.append(Group(self.body(frozenset({")"}), depth + 1), inside=True))
             elif isinstance(self._tokens[self._at], Word) and token not in _ENDS:
                 node = self._command(depth)
                 if node is not None:
-                    nodes.append(replace(node, conditional=True) if joined and isinstance(node, Simple) else node)
+                    nodes.append(node)
                 continue
             self._at += 1
         return tuple(nodes)
@@ -442,18 +440,20 @@ class _Parser:
     def _simple(self) -> Node | None:
         words: list[Word] = []
         assignments: list[tuple[str, bool, Word]] = []
+        kept = False
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
             if not isinstance(token, Word):
                 break
             self._at += 1
+            kept |= token.redirected or (not words and token.bare in ("!", "time"))
             if not words and (assigned := _assigned(token)) is not None:
                 assignments.append(assigned)
                 if self._peek() == "(" and token.end == assigned[2].start:
                     self._skip_array()
             elif words or token.bare not in ("!", "time", *_ENDS):
                 words.append(token)
-        return Simple(tuple(assignments), tuple(words)) if words or assignments else None
+        return Simple(tuple(assignments), tuple(words), kept=kept) if words or assignments else None
 
     def _skip_array(self) -> None:
         while self._at < len(self._tokens) and self._peek() != ")":

@@ -221,15 +221,17 @@ def _gunicorn_timeouts(project: Project, plan: ServerPlan) -> Iterator[Finding]:
         if timeout:
             detail = f"a worker whose loop hangs is replaced after {timeout:.0f} s"
         yield found(project, "FL611", plan, place_of(plan, "timeout"), written(plan, "timeout"), detail)
+    # While the whole server stops, nobody watches heartbeats. A worker that ends by itself is watched, and has none.
+    recycles = (setting_number(plan, "max_requests") or 0) > 0 and worker_kind(plan) in ("uvicorn", "asgi")
     asked = said(plan, "graceful_timeout") and said(plan, "timeout")
-    if asked and timeout and graceful is not None and graceful > timeout:
+    if asked and recycles and timeout and graceful is not None and graceful > timeout:
         yield found(
             project,
             "FL611",
             plan,
             place_of(plan, "graceful_timeout"),
             written(plan, "graceful_timeout"),
-            f"a draining worker is killed by `timeout` first: {graceful:.0f} s > {timeout:.0f} s",
+            f"a worker that ends after `max_requests` is killed by `timeout` first: {graceful:.0f} s > {timeout:.0f} s",
         )
 
 

@@ -169,9 +169,9 @@ def _instruct(stages: list[_Stage], name: str, rest: Text, given: Mapping[str, s
     elif name == "SHELL":
         stage.shells = tuple(word.text for word in _exec_form(rest) or ()) or stage.shells
     elif name == "CMD":
-        stage.command, stage.drops = _run(rest, "Dockerfile CMD"), False
+        stage.command, stage.drops = _run(rest, "Dockerfile CMD", stage.shells), False
     elif name == "ENTRYPOINT":
-        stage.entrypoint = _run(rest, "Dockerfile ENTRYPOINT")
+        stage.entrypoint = _run(rest, "Dockerfile ENTRYPOINT", stage.shells)
         # Docker: an ENTRYPOINT of this image takes the CMD of the image below out of force; shell form always does.
         if stage.entrypoint is not None and stage.entrypoint.shell is not None:
             stage.drops = True
@@ -240,11 +240,11 @@ def _expanded(text: str, variables: Mapping[str, str]) -> str:
     return _VARIABLE.sub(replace, text)
 
 
-def _run(rest: Text, by: str) -> Run | None:
+def _run(rest: Text, by: str, shells: tuple[str, ...]) -> Run | None:
     words = _exec_form(rest)
     if words is not None:
         return Run(by, words) if words else None
-    return Run(by, shell=rest) if rest.text else None
+    return Run(by, shell=rest, interpreter=shells) if rest.text else None
 
 
 def _exec_form(rest: Text) -> tuple[Text, ...] | None:
@@ -333,7 +333,6 @@ def _service(path: str, stage: _Stage, number: int, stages: list[_Stage]) -> Ser
         stage=stage.name,
         last_stage=last,
         copies=tuple(stage.copies),
-        shells=stage.shells,
         development=for_development(path) or for_development(stage.name),
         files=(path,),
     )
