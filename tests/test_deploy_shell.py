@@ -157,6 +157,40 @@ def test_how_a_command_is_started() -> None:
     assert (front.background, front.execs) == (False, True)
 
 
+CHOICES: list[tuple[str, dict[str, Value], list[tuple[str, bool]]]] = [  # text, variables, commands and `alternative`
+    ('case "$E" in\n dev) a ;;\n *) b ;;\nesac', {"E": "production"}, [("b", False)]),
+    ('case "$E" in\n dev) a ;;\n *) b ;;\nesac', {"E": "dev"}, [("a", False)]),
+    ('case "$E" in\n dev) a ;;\n *) b ;;\nesac', {}, [("a", True), ("b", True)]),
+    ('case "$E" in\n dev) a ;;\n *) b ;;\nesac', {"E": Unknown("x")}, [("a", True), ("b", True)]),
+    ('case "${E:-prod}" in\n dev|test*) a ;;\n prod) b ;;\nesac', {}, [("b", False)]),
+    ("case $E in\n de[!x]*) a ;;\n prod) b ;;\nesac", {"E": "develop"}, [("a", False)]),
+    ("case $E in\n '*') a ;;\nesac\nc", {"E": "x"}, [("c", False)]),
+    ('if [ "${R:-false}" = "true" ]; then exec a; fi\nexec b', {}, [("b", False)]),
+    ('if [ "${R:-false}" = "true" ]; then exec a; fi\nexec b', {"R": "true"}, [("a", False)]),
+    ('if [ "$R" = "true" ]; then exec a; fi\nexec b', {}, [("a", True), ("b", False)]),
+    ('if ! [ "$R" = 1 ]; then a; else b; fi', {"R": "1"}, [("b", False)]),
+    ('if [ ! -z "$R" ]; then a; else b; fi', {"R": "1"}, [("a", False)]),
+    ("if [[ $R == pro* ]]; then a; elif [[ -n $Q ]]; then b; else c; fi", {"R": "x", "Q": ""}, [("c", False)]),
+    ('if [ "${W:-2}" -gt 1 ]; then a; else b; fi', {}, [("a", False)]),
+    ("if [ $# -eq 0 ]; then a; else b; fi", {}, [("a", True), ("b", True)]),
+    ('if [ "$R" = 1 ] && [ "$Q" = 2 ]; then a; else b; fi', {"R": "1", "Q": "2"}, [("a", True), ("b", True)]),
+    ("if [ -f x ]; then a; else b; fi", {}, [("a", True), ("b", True)]),
+    ("while c; do a; done", {}, [("c", False), ("a", False)]),
+]
+
+
+@pytest.mark.parametrize(("text", "known", "expected"), CHOICES)
+def test_the_branch_that_is_taken(text: str, known: dict[str, Value], expected: list[tuple[str, bool]]) -> None:
+    assert [(shown(each), each.alternative) for each in commands(text, **known)] == expected
+
+
+@pytest.mark.parametrize(("argument", "taken"), [("web", "a"), ("worker", "b"), ("other", "other"), (None, "b2")])
+def test_the_branch_of_an_argument(argument: str | None, taken: str) -> None:
+    text = 'if [ $# -gt 0 ]; then\n case "$1" in\n web) a ;;\n worker) b ;;\n *) exec "$@" ;;\n esac\nelse\n b2\nfi'
+    given = (ShellWord(argument, Location("Dockerfile", 9), argument),) if argument else ()
+    assert [shown(each) for each in shell_commands(script(text), {}, given)] == [taken]
+
+
 # A text given with `-c`, and the shells whose last command takes their place (each row run, shells as in
 # fastlint/deploy/shell_signals.py).
 GIVES_WAY: list[tuple[str, set[str]]] = [

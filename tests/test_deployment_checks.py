@@ -673,6 +673,30 @@ class TestOutside:
             assert not found("FL619", project(tmp_path, quiet))
 
     @pytest.mark.parametrize(
+        ("environment", "script", "told"),
+        [
+            ("E=dev", 'case "$E" in\n dev) exec uvicorn main:app --reload ;;\n *) exec uvicorn main:app ;;\nesac', 1),
+            ("E=prod", 'case "$E" in\n dev) exec uvicorn main:app --reload ;;\n *) exec uvicorn main:app ;;\nesac', 0),
+            ("X=1", 'case "$E" in\n dev) exec uvicorn main:app --reload ;;\n *) exec uvicorn main:app ;;\nesac', 0),
+            ("X=1", 'if [ "${R:-0}" = 1 ]; then exec uvicorn main:app --reload; fi\nexec uvicorn main:app', 0),
+            ("R=1", 'if [ "${R:-0}" = 1 ]; then exec uvicorn main:app --reload; fi\nexec uvicorn main:app', 1),
+        ],
+    )
+    def test_reload_in_a_branch_of_a_script(self, tmp_path: Path, environment: str, script: str, told: int) -> None:
+        dockerfile = f'FROM python:3.13\nENV {environment}\nCMD ["./s.sh"]\n'
+        plans = read_plans(read(tmp_path, {"Dockerfile": dockerfile, "s.sh": script}), NO_PYTHON)
+        assert len(found("FL607", project(tmp_path, *plans))) == told
+
+    def test_a_branch_that_may_be_taken_is_less_sure(self, tmp_path: Path) -> None:
+        sure = Command("gunicorn", HERE, "shell script", "main:app", shell=True)
+        maybe = Command("gunicorn", HERE, "shell script", "main:app", shell=True, alternative=True)
+        levels = [
+            one("FL605", project(tmp_path, plan(command=each, worker_class="sync"))).confidence
+            for each in (sure, maybe)
+        ]
+        assert levels == [Confidence.HIGH, Confidence.MEDIUM]
+
+    @pytest.mark.parametrize(
         ("files", "remedy"),
         [
             ({"Dockerfile": "CMD uvicorn main:app"}, "`exec uvicorn`"),

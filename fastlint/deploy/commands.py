@@ -79,6 +79,7 @@ class _Way(NamedTuple):
     replaces: bool
     environment: Mapping[str, Said]
     depth: int = 0
+    alternative: bool = False  # in a branch of a script of which nobody knows whether it is taken
     given_to: str = ""  # the shell that is given the text with `-c`
 
 
@@ -86,7 +87,7 @@ def read_run(run: Run, environment: Mapping[str, Value], folder: str = "") -> li
     """Everything of interest that a container, unit or recipe starts. `environment` decides `$NAME` in its words."""
     if run.shell is not None:
         inside = _Way(run.by, True, True, {}, given_to=shell_of(run.interpreter))
-        return list(_in_shell(run.shell, environment, inside, folder))
+        return list(_in_shell(run.shell, environment, inside, folder, () if run.interpreter else None))
     way = _Way(run.by, False, True, {})
     return list(_started(plain_words(run.words), environment, way, folder))
 
@@ -107,12 +108,13 @@ def read_words(words: tuple[ShellWord, ...], environment: Mapping[str, Value], b
 
 
 def _in_shell(
-    text: Text, environment: Mapping[str, Value], way: _Way, folder: str, arguments: tuple[ShellWord, ...] = ()
+    text: Text, environment: Mapping[str, Value], way: _Way, folder: str, arguments: tuple[ShellWord, ...] | None
 ) -> Iterator[Command | Program]:
     for command in shell_commands(text, environment, arguments, way.given_to):
         own = {**way.environment, **command.environment}
         hears = way.replaces and (command.execs or command.heard)
-        inner = way._replace(environment=own, replaces=hears, shell=True)
+        open_ = way.alternative or command.alternative
+        inner = way._replace(environment=own, replaces=hears, shell=True, alternative=open_)
         yield from _started(command.words, environment, inner, _joined_path(folder, command.folder))
 
 
@@ -280,6 +282,7 @@ def _server(
         way.replaces,
         way.environment,
         problems,
+        way.alternative,
     )
 
 

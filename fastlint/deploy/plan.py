@@ -66,6 +66,7 @@ class Command:
     replaces_shell: bool = True  # the server gets the signals: exec form, or `exec` in front of it
     environment: Mapping[str, Said] = field(default_factory=dict)  # variables set for this command alone
     problems: tuple[Problem, ...] = ()
+    alternative: bool = False  # in a branch of a script of which nobody knows whether it is taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Which commands a shell text can run, with the variables and the folder they see. Runs nothing.
 
-All branches are possible, so the commands of all are told. What a variable holds after branches that disagree is
-unknown; so is what any command prints, except the number of cores.
+Of branches that known values decide, the one that is taken counts; else all are possible, and the commands of all are
+told, as alternatives. What a variable holds after branches that disagree is unknown; so is what any command prints,
+except the number of cores.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from fastlint.deploy.plan import Said
 from fastlint.deploy.service import HOLE, Text
+from fastlint.deploy.shell_choices import UNDECIDED, taken_arm
 from fastlint.deploy.shell_signals import giving_way, passes_on
 from fastlint.deploy.shell_syntax import (
     Arithmetic,
@@ -74,6 +76,7 @@ class ShellCommand:
     folder: str  # where it runs, relative to where the text starts, or absolute; "" is the start
     execs: bool = False  # it takes the place of the shell: by `exec`, or because the shell gives way to it
     background: bool = False
+    alternative: bool = False  # in one of several branches, and nothing says which of them is taken
     heard: bool = False  # it runs behind the shell, which sends it a signal when it is told to stop
 
 
@@ -116,10 +119,12 @@ class _Walk:
     functions: dict[str, tuple[Node, ...]] = field(default_factory=dict)
     commands: list[ShellCommand] = field(default_factory=list)
     depth: int = 0
+    undecided: int = 0  # how many branches are open of which any may be taken
+    left: bool = False  # the text ended here, by `exec` or `exit`, in a branch that is certainly taken
 
     def run(self, nodes: tuple[Node, ...]) -> None:
         for node in nodes:
-            if len(self.commands) >= _MOST_COMMANDS:
+            if len(self.commands) >= _MOST_COMMANDS or self.left:
                 return
             if isinstance(node, Simple):
                 self._simple(node)
@@ -140,22 +145,29 @@ class _Walk:
 
     def _branches(self, node: Branches) -> None:
         self.run(node.conditions)
+        taken = taken_arm(node, self._value)
+        if taken is not UNDECIDED:
+            self.run(taken)
+            self.left |= not self.undecided and not self.depth and _leaves(taken)
+            return
         before, folder = self.variables, self.folder
         ends = [] if node.exhaustive else [before]
         folders = set() if node.exhaustive else {folder}
+        self.undecided += 1
         for body in node.bodies:
             self.variables, self.folder = dict(before), folder
             self.run(body)
             if not _leaves(body):  # what comes after is not reached from here
                 ends.append(self.variables)
                 folders.add(self.folder)
+        self.undecided -= 1
         self.variables = _merged(ends) if ends else dict(before)
         self._default_of(node, ends)
         self.folder = folders.pop() if len(folders) == 1 else HOLE if folders else folder
 
     def _default_of(self, node: Branches, ends: list[dict[str, _Variable]]) -> None:
         """`if [ -z "$X" ]; then X=4; fi`: a default for a variable that may be set."""
-        only = node.conditions[0] if len(node.conditions) == 1 and len(node.bodies) == 1 else None
+        only = node.conditions[0] if len(node.conditions) == 1 and len(node.arms) == 1 else None
         words = only.words if isinstance(only, Simple) else ()
         if len(words) < 3 or words[0].bare not in ("[", "[[", "test") or words[1].bare != "-z":
             return
@@ -208,6 +220,7 @@ class _Walk:
                 self.folder,
                 execs or any(node is each for each in self.giving_way),
                 node.background,
+                self.undecided > 0,
             )
         )
 
@@ -330,6 +343,8 @@ class _Walk:
     def _argument(self, part: Parameter) -> Value:
         number = int(part.name) if part.name.isdecimal() else 0
         known = self.arguments
+        if part.name == "#" and known is not None:
+            return str(len(known))
         if known is None or number == 0:
             return Unknown("an argument of the script")
         if number <= len(known):

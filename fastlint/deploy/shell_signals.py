@@ -36,7 +36,7 @@ def _last(nodes: tuple[Node, ...], shell: str) -> Iterator[Simple]:
     if isinstance(before, Simple) and before.piped:
         return
     if isinstance(last, Simple):
-        if not last.background and not last.piped and not (last.kept and shell == "bash"):
+        if not last.background and not last.piped and not last.negated and not (last.redirected and shell == "bash"):
             yield last
     elif shell in _INSIDE_TOO and isinstance(last, Group):
         yield from _last(last.body, shell)

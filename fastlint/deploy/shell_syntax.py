@@ -81,16 +81,36 @@ class Simple:
     words: tuple[Word, ...]
     background: bool = False
     piped: bool = False
-    kept: bool = False  # a redirection, `!` or `time`: bash then never lets it take its place
+    negated: bool = False  # `!` stands in front
+    redirected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One body of an `if` or `case`, with what has to hold: commands that succeed (none: `else`), or patterns."""
+
+    body: tuple[Node, ...]
+    conditions: tuple[Node, ...] = ()
+    patterns: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Branches:
     """`if` or `case`: one of several bodies runs, or none unless `exhaustive`. The conditions run in any case."""
 
-    conditions: tuple[Node, ...]
-    bodies: tuple[tuple[Node, ...], ...]
+    arms: tuple[Arm, ...]
     exhaustive: bool
+    subject: Word | None = None  # of a `case`
+
+    @property
+    def conditions(self) -> tuple[Node, ...]:
+        """Those of all arms."""
+        return tuple(node for arm in self.arms for node in arm.conditions)
+
+    @property
+    def bodies(self) -> tuple[tuple[Node, ...], ...]:
+        """Those of all arms."""
+        return tuple(arm.body for arm in self.arms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,43 +404,45 @@ class _Parser:
         return Function(name, node.body if isinstance(node, Group) else (node,) if node is not None else ())
 
     def _if(self, depth: int) -> Branches:
-        conditions: list[Node] = []
-        bodies: list[tuple[Node, ...]] = []
+        arms: list[Arm] = []
         exhaustive = False
         self._at += 1
         while True:
-            conditions += self.body(frozenset({"then", "fi"}), depth)
+            conditions = self.body(frozenset({"then", "fi"}), depth)
             self._at += 1
-            bodies.append(self.body(frozenset({"elif", "else", "fi"}), depth))
+            arms.append(Arm(self.body(frozenset({"elif", "else", "fi"}), depth), conditions))
             end = self._peek()
             self._at += 1
             if end == "else":
                 exhaustive = True
-                bodies.append(self.body(frozenset({"fi"}), depth))
+                arms.append(Arm(self.body(frozenset({"fi"}), depth)))
                 self._at += 1
             if end != "elif":
-                return Branches(tuple(conditions), tuple(bodies), exhaustive)
+                return Branches(tuple(arms), exhaustive)
 
     def _case(self, depth: int) -> Branches:
-        bodies: list[tuple[Node, ...]] = []
+        arms: list[Arm] = []
         exhaustive = False
+        self._at += 1
+        subject = self._tokens[self._at] if self._at < len(self._tokens) else ""
         while self._at < len(self._tokens) and self._peek() != "in":
             self._at += 1
         self._at += 1
         while self._at < len(self._tokens) and self._peek() != "esac":
-            patterns: list[str] = []
+            patterns: list[Word] = []
             while self._at < len(self._tokens) and self._peek() not in (")", "esac"):
-                patterns.append(self._peek())
+                if isinstance(token := self._tokens[self._at], Word):
+                    patterns.append(token)
                 self._at += 1
             if self._peek() != ")":
                 break
             self._at += 1
-            exhaustive |= "*" in patterns
-            bodies.append(self.body(frozenset({";;", ";&", ";;&", "esac"}), depth))
+            exhaustive |= any(pattern.bare == "*" for pattern in patterns)
+            arms.append(Arm(self.body(frozenset({";;", ";&", ";;&", "esac"}), depth), patterns=tuple(patterns)))
             if self._peek() != "esac":
                 self._at += 1
         self._at += 1
-        return Branches((), tuple(bodies), exhaustive)
+        return Branches(tuple(arms), exhaustive, subject if isinstance(subject, Word) else None)
 
     def _loop(self, depth: int) -> Loop:
         kind = self._peek()
@@ -440,20 +462,25 @@ class _Parser:
     def _simple(self) -> Node | None:
         words: list[Word] = []
         assignments: list[tuple[str, bool, Word]] = []
-        kept = False
+        negated = redirected = False
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
             if not isinstance(token, Word):
                 break
             self._at += 1
-            kept |= token.redirected or (not words and token.bare in ("!", "time"))
+            redirected |= token.redirected
+            negated ^= not words and token.bare == "!"
             if not words and (assigned := _assigned(token)) is not None:
                 assignments.append(assigned)
                 if self._peek() == "(" and token.end == assigned[2].start:
                     self._skip_array()
             elif words or token.bare not in ("!", "time", *_ENDS):
                 words.append(token)
-        return Simple(tuple(assignments), tuple(words), kept=kept) if words or assignments else None
+        return (
+            Simple(tuple(assignments), tuple(words), negated=negated, redirected=redirected)
+            if words or assignments
+            else None
+        )
 
     def _skip_array(self) -> None:
         while self._at < len(self._tokens) and self._peek() != ")":

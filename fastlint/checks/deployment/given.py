@@ -114,10 +114,16 @@ def worker_kind(plan: ServerPlan) -> str:
 
 
 def deployed(plan: ServerPlan) -> bool:
-    """Whether the plan is how the service is put into production: no developer's file, recipe or bare program."""
-    if plan.development or (plan.command is not None and plan.command.by in _BY_HAND):
+    """Whether the plan is how the service is put into production: no developer's file, recipe or bare program, and no
+    branch of a script that may be for developers."""
+    if alternative(plan) or plan.development or (plan.command is not None and plan.command.by in _BY_HAND):
         return False
     return plan.server != PROGRAM or plan.container or any(not path.endswith(".py") for path in plan.files)
+
+
+def alternative(plan: ServerPlan) -> bool:
+    """Whether it is one of several branches of a script, and nothing says which of them is taken."""
+    return plan.command is not None and plan.command.alternative
 
 
 def found(
@@ -141,7 +147,7 @@ def found(
         where,
         {"call": call, "detail": detail, "instead": instead},
         severity=severity,
-        confidence=confidence,
+        confidence=min(confidence, Confidence.MEDIUM) if alternative(plan) else confidence,
         notes=(*notes, *service),
         related=tuple(dict.fromkeys((*related, *started))),
         symbol=plan.name,
