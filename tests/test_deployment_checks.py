@@ -687,6 +687,27 @@ class TestOutside:
         plans = read_plans(read(tmp_path, {"Dockerfile": dockerfile, "s.sh": script}), NO_PYTHON)
         assert len(found("FL607", project(tmp_path, *plans))) == told
 
+    @pytest.mark.parametrize(
+        ("command", "told"),
+        [
+            ("uvicorn main:app --log-level verbose", 1),
+            ("uvicorn main:app --log-level INFO", 1),
+            ("uvicorn main:app --lifespan=maybe", 1),
+            ("uvicorn main:app --interface asgi", 1),
+            ("uvicorn main:app --log-level debug --lifespan off --interface asgi3", 0),
+            ('uvicorn main:app --log-level "$LEVEL"', 0),
+            ("uvicorn main:app --loop app.loops:make", 0),
+        ],
+    )
+    def test_a_value_that_is_none_of_the_choices(self, tmp_path: Path, command: str, told: int) -> None:
+        plans = read_plans(read(tmp_path, {"Procfile": f"web: {command}\n"}), NO_PYTHON)
+        assert len(found("FL615", project(tmp_path, *plans))) == told
+
+    def test_what_only_the_asgi_worker_reads(self, tmp_path: Path) -> None:
+        idle = plan(asgi_disconnect_grace_period=5, worker_class=UVICORN_WORKER)
+        assert "only the asgi worker reads it" in one("FL609", project(tmp_path, idle)).message
+        assert not found("FL609", project(tmp_path, plan(asgi_disconnect_grace_period=5, worker_class="asgi")))
+
     def test_a_branch_that_may_be_taken_is_less_sure(self, tmp_path: Path) -> None:
         sure = Command("gunicorn", HERE, "shell script", "main:app", shell=True)
         maybe = Command("gunicorn", HERE, "shell script", "main:app", shell=True, alternative=True)

@@ -412,7 +412,12 @@ def _say(
 
 def converted(setting: ServerSetting, value: Value) -> Value | Problem:
     """A value as a server's command line converts it, or what it says against it."""
-    if not isinstance(value, str) or setting.kind not in _NUMBERS:
+    if not isinstance(value, str):
+        return value
+    if setting.choices and value and value not in setting.choices:
+        wanted = ", ".join(setting.choices)
+        return Problem("invalid-value", setting.name, f"{value!r} is none of {wanted}", Location(""))
+    if setting.kind not in _NUMBERS:
         return value
     try:
         number = compute("float" if setting.kind == "number" else "int", (value,))

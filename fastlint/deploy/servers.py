@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class ServerSetting:
     choices: tuple[str, ...] = ()
     keyword: bool = True  # uvicorn: also an argument of `uvicorn.run`
     commands: tuple[str, ...] = ()  # fastapi: only these sub-commands have it
-    ignored_by: tuple[str, ...] = ()  # gunicorn: worker kinds that do nothing with it
+    ignored_by: Mapping[str, str] = field(default_factory=dict)  # gunicorn: worker kinds that do nothing with it, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _read(path: Path) -> Server:
             tuple(row.get("choices", ())),
             row.get("keyword", True),
             tuple(row.get("commands", ())),
-            tuple(row.get("ignored_by", ())),
+            row.get("ignored_by", {}),
         )
         settings[one.name] = one
         flags.update(dict.fromkeys(one.flags, (one, False)))

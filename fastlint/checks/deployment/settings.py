@@ -24,31 +24,13 @@ from fastlint.checks.deployment.given import (
 from fastlint.checks.deployment.imports import loops_run_at_import
 from fastlint.checks.deployment.targets import hands_object, named_app
 from fastlint.deploy.plan import Problem, Rank, Said, ServerPlan
+from fastlint.deploy.servers import server
 from fastlint.deploy.values import Env, Unknown
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.project import Project
 
 _LONGEST_TIMEOUT = 600  # seconds; a worker that hangs stays for as long
 _MEMORY_FOLDERS = ("/dev/shm", "/run/shm")
-
-# What a worker class ignores, and what there is instead (observed: server-settings.md, section c).
-_IDLE = {
-    "uvicorn": {
-        "threads": "one event loop a worker; plain `def` routes use AnyIO's 40 threads",
-        "worker_connections": "the Uvicorn worker admits every connection",
-        "limit_request_line": "the parser of uvicorn has limits of its own",
-        "limit_request_fields": "the parser of uvicorn has limits of its own",
-        "limit_request_field_size": "the parser of uvicorn has limits of its own",
-        "reload": "it goes on serving the old code",
-        "asgi_loop": "only the asgi worker reads it",
-        "asgi_lifespan": "only the asgi worker reads it",
-    },
-    "asgi": {
-        "threads": "one event loop a worker; plain `def` routes use AnyIO's 40 threads",
-        "worker_connections": "the asgi worker stores it and admits every connection",
-        "backlog": "the asgi worker listens with 100",
-    },
-}
 
 
 def sync_worker_classes(project: Project) -> Iterator[Finding]:
@@ -136,15 +118,17 @@ def settings_without_effect(project: Project) -> Iterator[Finding]:
 
 def _idle_settings(project: Project) -> Iterator[Finding]:
     for plan in project.plans:
-        for name, why in _IDLE.get(worker_kind(plan), {}).items():
+        kind = worker_kind(plan)
+        for name, setting in server("gunicorn").settings.items() if kind else ():
             wrote = said(plan, name)
             if (
                 wrote is None
+                or kind not in setting.ignored_by
                 or value_of(plan, name) in (None, False)
                 or (name == "threads" and value_of(plan, name) == 1)
             ):
                 continue
-            yield found(project, "FL609", plan, place_of(plan, name), written(plan, name), why)
+            yield found(project, "FL609", plan, place_of(plan, name), written(plan, name), setting.ignored_by[kind])
         yield from _jitter_alone(project, plan)
 
 
