@@ -41,7 +41,12 @@ KNOWN_BY = {
     "pathspec": ("fastlint.patterns",),
     "psutil": ("fastlint.machine",),
     "ruamel": ("fastlint.deploy.readers.yaml_nodes",),
-    "pydantic": ("fastlint.rulebook.schema", "fastlint.rulebook.load", "fastlint.config.shape"),
+    "pydantic": (
+        "fastlint.rulebook.schema",
+        "fastlint.rulebook.server_schema",
+        "fastlint.rulebook.load",
+        "fastlint.config.shape",
+    ),
     "pydantic_core": ("fastlint.config.shape",),
     "tomli": (
         "fastlint.rulebook",

@@ -111,7 +111,7 @@ def test_a_declared_target_never_asks_the_machine() -> None:
 
     settings = TargetSettings(cores=Amount(2, "--cores"), memory=Amount(2**30, "--memory"))
     target = target_of(settings, Limits(), asked)
-    assert (target.shown_cores, target.shown_memory) == ("2 cores (--cores)", "1 GiB (--memory)")
+    assert (target.shown_cores, target.memory.value, target.memory.by) == ("2 cores (--cores)", 2**30, "--memory")
 
 
 def configured(folder: Path, text: str) -> TargetSettings:

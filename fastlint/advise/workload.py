@@ -22,7 +22,6 @@ else:
 _VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"})
 _CPU_RULES = frozenset({"FL109"})
 _SLEEP = re.compile(r"\bsleep\(\s*(\d+(?:\.\d*)?|\.\d+)\s*\)")
-_STATE_RULES = frozenset({"FL301", "FL302", "FL305", "FL308"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,6 @@ class Workload:
     stalls: tuple[Stall, ...] = ()  # the longest first
     cpu_sites: int = 0  # calls that compute for long, on the loop or in threads
     sync_clients: tuple[str, ...] = ()  # call sites in threads for which an async client exists
-    shared_state: tuple[Location, ...] = ()  # where state of one process decides what requests see
 
     @property
     def on_loop(self) -> int:
@@ -129,7 +127,6 @@ def read_workload(
             for finding in sorted(findings)
             if finding.code == "FL404"
         ),
-        shared_state=_places_of(findings, _STATE_RULES),
     )
 
 

@@ -345,7 +345,7 @@ def read_flags(
         if setting.commands and label and label.split()[-1] not in setting.commands:
             problems.append(Problem("unknown-setting", flag, f"`{label}` has no {flag}", word.where))
         if not setting.takes_value:
-            said.append(Said(setting.name, setting.stores != negative, rank, by, word.where, word.text))
+            said.append(Said(setting.name, not negative, rank, by, word.where, word.text))
             continue
         if given is None and not rest:
             problems.append(Problem("invalid-value", flag, f"{flag} needs a value", word.where))

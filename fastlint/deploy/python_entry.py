@@ -74,7 +74,7 @@ def _uvicorn(seen: Seen, where: Location, lines: Sequence[str]) -> Command:
         if name == "app":
             continue
         place, text = _keyword(name, where, lines)
-        if name not in known.settings or not known.settings[name].keyword:
+        if name not in known.settings:
             nearest = known.nearest(name)
             problems.append(Problem("unknown-setting", name, f"`uvicorn.run` has no argument {name}", place, nearest))
             continue

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from fastlint.rulebook.server_schema import ServerFile
 from fastlint.rulebook.where import rules_folder
 
 if sys.version_info >= (3, 11):
@@ -33,13 +34,11 @@ class ServerSetting:
     flags: tuple[str, ...] = ()
     negative_flags: tuple[str, ...] = ()
     takes_value: bool = True
-    stores: bool = True  # what a flag without a value sets
     repeats: bool = False
     default: Any = None
     has_default: bool = False
     default_from: str = ""  # the variable that replaces the default
     choices: tuple[str, ...] = ()
-    keyword: bool = True  # uvicorn: also an argument of `uvicorn.run`
     commands: tuple[str, ...] = ()  # fastapi: only these sub-commands have it
     ignored_by: Mapping[str, str] = field(default_factory=dict)  # gunicorn: worker kinds that do nothing with it, why
 
@@ -66,28 +65,25 @@ def server(name: str) -> Server:
 
 
 def _read(path: Path) -> Server:
-    data = tomllib.loads(path.read_text("utf-8"))
+    data = ServerFile.model_validate(tomllib.loads(path.read_text("utf-8")))
     settings: dict[str, ServerSetting] = {}
     flags: dict[str, tuple[ServerSetting, bool]] = {}
-    for row in data["setting"]:
-        default = row.get("default")
+    for row in data.setting:
         one = ServerSetting(
-            row["name"],
-            row["kind"],
-            tuple(row.get("flags", ())),
-            tuple(row.get("negative_flags", ())),
-            row.get("takes_value", True),
-            row.get("stores", True),
-            row.get("repeats", False),
-            tuple(default) if isinstance(default, list) else default,
-            "default" in row,
-            row.get("default_from", ""),
-            tuple(row.get("choices", ())),
-            row.get("keyword", True),
-            tuple(row.get("commands", ())),
-            row.get("ignored_by", {}),
+            name=row.name,
+            kind=row.kind,
+            flags=row.flags,
+            negative_flags=row.negative_flags,
+            takes_value=row.takes_value,
+            repeats=row.repeats,
+            default=tuple(row.default) if isinstance(row.default, list) else row.default,
+            has_default=row.has_default,
+            default_from=row.default_from,
+            choices=row.choices,
+            commands=row.commands,
+            ignored_by=row.ignored_by,
         )
         settings[one.name] = one
         flags.update(dict.fromkeys(one.flags, (one, False)))
         flags.update(dict.fromkeys(one.negative_flags, (one, True)))
-    return Server(data["server"], settings, flags, data.get("environment_prefix", ""))
+    return Server(data.server, settings, flags, data.environment_prefix)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from fastlint.amounts import shown_bytes, shown_cores
+from fastlint.amounts import shown_cores
 from fastlint.config import Amount, TargetSettings
 from fastlint.deploy.plan import Limits, Said
 from fastlint.finding import Location
@@ -54,11 +54,6 @@ class Target:
         if number is None:
             return "an unknown number of cores"
         return f"{shown_cores(number)} core{'' if number == 1 else 's'} ({self.cores.by})"
-
-    @property
-    def shown_memory(self) -> str:
-        """`512 MiB (--memory)`, for a message."""
-        return "unknown memory" if self.memory.value is None else f"{shown_bytes(self.memory.value)} ({self.memory.by})"
 
 
 def target_of(settings: TargetSettings, limits: Limits, machine: Callable[[], Machine]) -> Target:

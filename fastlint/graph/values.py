@@ -135,11 +135,6 @@ def collection(values: Values) -> Value:
     return ("l", shallow(values))
 
 
-def constants(values: Values) -> list[Any]:
-    """The constants among the values."""
-    return [value[1] for value in values if value[0] == "k"]
-
-
 def only_constant(values: Values) -> Any:
     """The constant that this certainly is, or `Ellipsis`."""
     return values[0][1] if len(values) == 1 and values[0][0] == "k" else ...
