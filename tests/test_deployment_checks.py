@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -655,8 +656,10 @@ class TestOutside:
         assert not found("FL624", project(tmp_path, plan(keepalive=75), proxies=(proxy,)))
         assert not found("FL624", project(tmp_path, plan()))
         other = Proxy("nginx", Location("nginx.conf", 1), idle, ("grafana",))
-        two = (plan(), ServerPlan("grafana", "uvicorn", "x:y", HERE, {}))
-        assert not found("FL624", project(tmp_path, *two, proxies=(other,)))
+        two = (plan(keepalive=2), replace(plan(keepalive=5), name="grafana", where=Location("compose.yaml", 9)))
+        only = one("FL624", project(tmp_path, *two, proxies=(other,)))
+        assert "5 s here" in only.message
+        assert "service grafana" in only.notes
 
     def test_a_grace_period_that_is_too_short(self, tmp_path: Path) -> None:
         chosen = Limits(grace_period=limit(10))
