@@ -8,6 +8,6 @@ import sys
 if sys.path and os.path.abspath(sys.path[0] or ".") == os.getcwd() and not os.path.isdir("fastlint/rulebook"):
     del sys.path[0]
 
-from fastlint.cli import main
+from fastlint.entry import main
 
 main()

@@ -6,8 +6,11 @@ import gc
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fastlint.cache import folder
+from fastlint.cache.answers import Seen
+from fastlint.cache.facts import FactStore
 from fastlint.checks import run_checks
 from fastlint.config import Config
 from fastlint.deploy.find import find_files
@@ -24,12 +27,14 @@ from fastlint.rulebook.load import load_catalogue
 from fastlint.rulebook.schema import Known, Library, Runs
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy, load_words
-from fastlint.source.discover import SourceFile, SourceTree, discover, excludes
+from fastlint.source.discover import DiscoverError, SourceFile, SourceTree, discover, excludes
+from fastlint.source.encoding import decode
 from fastlint.source.facts import ModuleFacts
 from fastlint.source.locate import Span, locate
 from fastlint.source.parallel import parse_all
-from fastlint.source.parse import Unreadable, parse, unreadable_reason
+from fastlint.source.parse import Unreadable, decoded, parse, unreadable_reason
 from fastlint.suppress import Suppression, apply, read_suppressions
+from fastlint.witness import witness
 
 _UNPARSABLE = "FL001"
 
@@ -44,6 +49,8 @@ class Examination:
     sources: _Sources
     places: _Places
     codes: set[str]
+    deployment: Readings
+    cache: str = ""  # the folder of the cache; "" where none is used
 
     def line(self, where: Location) -> str:
         """The source line of a place; "" where it cannot be read."""
@@ -52,17 +59,33 @@ class Examination:
         return rows[where.line - 1] if 0 < where.line <= len(rows) else ""
 
 
-def check(request: CheckRequest) -> Report:
+def check(request: CheckRequest, seen: Seen | None = None) -> Report:
     """Everything there is to say about the project around the requested paths, reported for these paths only.
 
-    Raises `DiscoverError` where the paths name nothing that can be checked.
+    `seen` is told all that the outcome rests on. Raises `DiscoverError` where the paths name nothing that can be
+    checked.
     """
     started = time.perf_counter()
-    return _report(request, examine(request), started)
+    examination = examine(request)
+    if seen is not None:
+        witness(examination.tree, request.config, examination.deployment, seen)
+    return _report(request, examination, started)
 
 
 def examine(request: CheckRequest) -> Examination:
     """The project around the requested paths with all its findings. Raises `DiscoverError` as `check` does."""
+    try:
+        return _examine(request)
+    except DiscoverError:
+        raise
+    except Exception:
+        if not request.cached:
+            raise
+        # A cache may come from a stranger: whatever it made go wrong, it must not be fatal. Without it a fault is ours.
+        return _examine(replace(request, cached=False))
+
+
+def _examine(request: CheckRequest) -> Examination:
     config = request.config
     words = load_words(rules_folder())
     codes = set(config.selection.codes(words))
@@ -71,10 +94,13 @@ def examine(request: CheckRequest) -> Examination:
         request.paths, config, request.stdin.path if request.stdin else None, foreign=_foreign_names(catalogue)
     )
     sources = _Sources(tree, request)
+    cache = (request.cache or os.path.join(tree.root, folder.NAME)) if request.cached else ""
+    cache = cache if cache and folder.usable(cache) else ""
+    store = FactStore(cache) if cache else None
     collecting = gc.isenabled()
     gc.disable()  # facts have no cycles: collecting them only costs time
     try:
-        modules, unreadable = _read(tree, sources, request)
+        modules, unreadable = _read(tree, sources, request, store)
         if request.progress:
             request.progress(Progress("checking", 0, 0))
         graph = build_graph(modules, catalogue, config.entry_points)
@@ -94,7 +120,9 @@ def examine(request: CheckRequest) -> Examination:
     )
     judged = with_deep_stack(lambda: list(run_checks(project, codes)))
     findings = [*_unparsable(unreadable, deployment, words), *judged]
-    return Examination(project, findings, tree, sources, places, codes)
+    if store is not None:
+        store.tidy()
+    return Examination(project, findings, tree, sources, places, codes, deployment, cache)
 
 
 def _python_files(tree: SourceTree, sources: _Sources, modules: list[tuple[Module, tuple[str, ...]]]) -> PythonFiles:
@@ -171,7 +199,7 @@ class _Sources:
 
 
 def _read(
-    tree: SourceTree, sources: _Sources, request: CheckRequest
+    tree: SourceTree, sources: _Sources, request: CheckRequest, store: FactStore | None
 ) -> tuple[list[tuple[Module, tuple[str, ...]]], list[tuple[SourceFile, Unreadable]]]:
     """The facts of every file that can matter, and the files that have none."""
     modules: list[tuple[Module, tuple[str, ...]]] = []
@@ -182,7 +210,7 @@ def _read(
     while files:  # the application first, then what it imports of tests and scripts, and so on
         taken.update(file.relative for file in files)
         following: dict[str, SourceFile] = {}
-        for file, facts in zip(files, _parsed(files, sources, request.jobs, progress.more), strict=True):
+        for file, facts in zip(files, _parsed(files, sources, store, request.jobs, progress.more), strict=True):
             if isinstance(facts, Unreadable):
                 if file.relative in tree.reported:
                     unreadable.append((file, facts))
@@ -200,12 +228,37 @@ def _read(
 
 
 def _parsed(
-    files: list[SourceFile], sources: _Sources, jobs: int, done: Callable[[int], None]
+    files: list[SourceFile], sources: _Sources, store: FactStore | None, jobs: int, done: Callable[[int], None]
 ) -> list[ModuleFacts | Unreadable]:
     """The facts of files, in their order; a file that cannot be read has a reason instead."""
     read = [sources.read(file.relative) for file in files]
-    facts = iter(parse_all([source for source in read if isinstance(source, bytes)], jobs, done))
-    return [next(facts) if isinstance(source, bytes) else source for source in read]
+    known = {number: source for number, source in enumerate(read) if isinstance(source, Unreadable)}
+    facts: dict[int, ModuleFacts | Unreadable] = dict(known)
+    missing: dict[int, bytes] = {}
+    for number, source in enumerate(read):
+        if isinstance(source, bytes):
+            kept = _kept(store, source)
+            if kept is None:
+                missing[number] = source
+            else:
+                facts[number] = kept
+    done(len(facts) - len(known))
+    for (number, source), encoded in zip(missing.items(), parse_all(list(missing.values()), jobs, done), strict=True):
+        facts[number] = encoded if isinstance(encoded, Unreadable) else decoded(encoded)
+        if store is not None and isinstance(encoded, bytes):
+            store.save(source, encoded)
+    return [facts[number] for number in range(len(files))]
+
+
+def _kept(store: FactStore | None, source: bytes) -> ModuleFacts | None:
+    """The facts of this source that the cache has; whatever is wrong with them, they are then made anew."""
+    encoded = store.load(source) if store is not None else None
+    if encoded is None:
+        return None
+    try:
+        return decode(encoded)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 class _Counted:
@@ -357,6 +410,7 @@ def _report(request: CheckRequest, examination: Examination, started: float) -> 
         suppressed=len(applied.suppressed),
         unresolved=unresolved,
         excerpts=_excerpts(shown, sources),
+        cache=examination.cache,
     )
 
 

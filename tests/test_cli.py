@@ -180,7 +180,7 @@ def test_help_is_a_success(run: Run, arguments: tuple[str, ...]) -> None:
 
 
 def test_our_own_fault_ends_in_three_with_one_line(app: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("boom")
 
     monkeypatch.setattr("fastlint.engine.check", fail)
@@ -192,7 +192,7 @@ def test_our_own_fault_ends_in_three_with_one_line(app: Run, monkeypatch: pytest
 
 
 def test_an_interrupted_run_says_nothing(app: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(_: object) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fastlint.engine.check", stop)

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from fastlint.source import parallel
-from fastlint.source.facts import ModuleFacts
-from fastlint.source.parse import Unreadable, parse, parse_in_child, to_json
+from fastlint.source.parse import Unreadable, encoded_in_child, parse_encoded
 
 SOURCES = [path.read_bytes() for path in sorted(Path(parallel.__file__).parents[1].rglob("*.py"))] + [b"def f(:\n", b""]
 
 
 def shown(parsed: parallel.Parsed) -> object:
-    return to_json(parsed) if isinstance(parsed, ModuleFacts) else parsed.reason
+    return parsed if isinstance(parsed, bytes) else parsed.reason
 
 
 def test_two_processes_say_the_same_as_one() -> None:
@@ -23,7 +22,7 @@ def test_two_processes_say_the_same_as_one() -> None:
     together = parallel.parse_all(SOURCES, 2, told.append)
     assert sum(map(len, SOURCES)) >= parallel._WORTH_IT
     assert sum(told) == len(SOURCES)
-    assert [shown(one) for one in together] == [shown(parse(source)) for source in SOURCES]
+    assert [shown(one) for one in together] == [shown(parse_encoded(source)) for source in SOURCES]
     assert isinstance(together[-2], Unreadable)
 
 
@@ -32,19 +31,23 @@ def test_what_kills_a_worker_does_not_kill_the_run(monkeypatch: pytest.MonkeyPat
 
     def parse_or_die(source: bytes) -> parallel.Parsed:
         if source != deadly:
-            return parse(source)
+            return parse_encoded(source)
         assert os.getpid() != here, "it would have killed this process"
         os._exit(139)
 
     def child(source: bytes) -> parallel.Parsed:
-        return Unreadable("lost again") if source == deadly else parse_in_child(source)
+        return Unreadable("lost again") if source == deadly else encoded_in_child(source)
 
-    monkeypatch.setattr(parallel, "parse", parse_or_die)
-    monkeypatch.setattr(parallel, "parse_in_child", child)
+    monkeypatch.setattr(parallel, "parse_encoded", parse_or_die)
+    monkeypatch.setattr(parallel, "encoded_in_child", child)
     monkeypatch.setattr(parallel, "_WORTH_IT", 0)
     told: list[int] = []
     together = parallel.parse_all([SOURCES[0], deadly, SOURCES[1]], 2, told.append)
-    assert [shown(one) for one in together] == [shown(parse(SOURCES[0])), "lost again", shown(parse(SOURCES[1]))]
+    assert [shown(one) for one in together] == [
+        shown(parse_encoded(SOURCES[0])),
+        "lost again",
+        shown(parse_encoded(SOURCES[1])),
+    ]
     assert sum(told) == 3
 
 

@@ -17,8 +17,10 @@ import click
 
 from fastlint import __version__
 from fastlint.advise.refusals import AdviceError, MeasurementError
+from fastlint.cache import answers, folder
+from fastlint.cache.identity import identity
 from fastlint.cli.deployment import advise_command, config_command, host_command
-from fastlint.cli.terminal import COLOR, CORES, MEMORY, ROWS, TARGET, Exit, coloured, tell, write
+from fastlint.cli.terminal import COLOR, CORES, MEMORY, ROWS, TARGET, Exit, coloured
 from fastlint.config import (
     Amount,
     Config,
@@ -35,6 +37,7 @@ from fastlint.patterns import checked
 from fastlint.report import (
     FORMATS,
     Style,
+    around_seconds,
     explain,
     explain_json,
     list_rules,
@@ -46,6 +49,7 @@ from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import RuleWords, load_words
 from fastlint.source.discover import DiscoverError, discover
 from fastlint.source.parallel import usable_jobs
+from fastlint.streams import prepare, tell, terminal, write
 
 _ISSUES = "please report it, with the lines that --verbose prints"
 _PEOPLE = ("full", "concise")  # the formats that are read by people
@@ -58,11 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a path or a source line may hold what the terminal cannot show
-            stream.reconfigure(errors="backslashreplace")
+    prepare()
     try:
-        return int(_cli.main(arguments, prog_name="fastlint", standalone_mode=False) or Exit.CLEAN)
+        return int(
+            _cli.main(arguments, prog_name="fastlint", standalone_mode=False, obj=tuple(arguments)) or Exit.CLEAN
+        )
     except click.ClickException as error:
         return _refuse(error.format_message())
     except (ConfigError, DiscoverError, AdviceError, MeasurementError) as error:
@@ -180,6 +184,11 @@ class _Output:
     verbose: bool
     exit_zero: bool
 
+    @property
+    def plain(self) -> bool:
+        """Whether the outcome is no more than a text on stdout and an exit code."""
+        return self.file is None and not self.verbose
+
 
 @_cli.command("check")
 @click.argument("paths", nargs=-1, type=str)
@@ -244,6 +253,13 @@ class _Output:
     metavar="N",
     help="Processes that parse at the same time (default: usable CPUs).",
 )
+@click.option("--no-cache", is_flag=True, help="Read everything anew, and keep nothing for the next run.")
+@click.option(
+    "--cache-dir",
+    type=click.Path(file_okay=False),
+    envvar=folder.VARIABLE,
+    help=f"Folder of the cache (default: {folder.NAME} in the project); also {folder.VARIABLE}.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no words where there is nothing to report.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell what is being done; a traceback for an internal error.")
 @COLOR
@@ -272,6 +288,8 @@ def _check(
     show_files: bool,
     show_settings: bool,
     jobs: int | None,
+    no_cache: bool,
+    cache_dir: str | None,
     quiet: bool,
     verbose: bool,
     color: str,
@@ -313,7 +331,18 @@ def _check(
         write("".join(f"{file}\n" for file in files), sys.stdout)
         return Exit.CLEAN
     source = StdinSource(stdin, sys.stdin.buffer.read()) if stdin else None
-    return _checked(CheckRequest(paths, settings, source, jobs=jobs or usable_jobs(), unresolved=unresolved), output)
+    if cache_dir is not None and not cache_dir:
+        raise click.UsageError("--cache-dir is empty")
+    request = CheckRequest(
+        paths,
+        settings,
+        source,
+        jobs=jobs or usable_jobs(),
+        unresolved=unresolved,
+        cached=not no_cache,
+        cache=cache_dir or "",
+    )
+    return _checked(request, output)
 
 
 def _checked(request: CheckRequest, output: _Output) -> Exit:
@@ -321,8 +350,9 @@ def _checked(request: CheckRequest, output: _Output) -> Exit:
     from fastlint.engine import check  # here: `fastlint rules` needs none of it
 
     line = _ProgressLine(sys.stderr) if sys.stderr.isatty() and not output.quiet else None
+    seen = answers.Seen() if request.cached and request.stdin is None and output.plain else None
     try:
-        report = check(replace(request, progress=line.show if line else None))
+        report = check(replace(request, progress=line.show if line else None), seen)
     finally:
         if line:
             line.clear()
@@ -331,11 +361,17 @@ def _checked(request: CheckRequest, output: _Output) -> Exit:
         tell(f"project: {report.root}, {report.analysed} files read, {report.files} reported on")
         tell(f"rules: {', '.join(rule.code for rule in report.rules)}")
     words = load_words(rules_folder())
-    _deliver(report, words, output)
-    return Exit.FINDINGS if report.failed and not output.exit_zero else Exit.CLEAN
+    text = _deliver(report, words, output)
+    code = Exit.FINDINGS if report.failed and not output.exit_zero else Exit.CLEAN
+    if seen is not None and report.cache and not request.config.target.host:  # another machine has other cores
+        before, digits, after = around_seconds(text)
+        asked = answers.question(click.get_current_context().obj, identity(), terminal())
+        answers.remember(report.cache, asked, answers.Answer(before, digits, after, code), seen)
+    return code
 
 
-def _deliver(report: Report, words: dict[str, RuleWords], output: _Output) -> None:
+def _deliver(report: Report, words: dict[str, RuleWords], output: _Output) -> str:
+    """Write the report where it is wanted; returns what was written."""
     prefix = _way(os.getcwd(), report.root)
     style = Style(
         colour=coloured(output.color, to_file=output.file is not None),
@@ -346,14 +382,15 @@ def _deliver(report: Report, words: dict[str, RuleWords], output: _Output) -> No
     form = statistics if output.statistics else FORMATS[output.format]
     text = form(report, words, style)
     if output.file is None:
-        silent = output.quiet and output.format in _PEOPLE and not report.findings
-        write("" if silent else text, sys.stdout)
-        return
+        text = "" if output.quiet and output.format in _PEOPLE and not report.findings else text
+        write(text, sys.stdout)
+        return text
     try:
         with open(output.file, "w", encoding="utf-8", errors="backslashreplace") as handle:
             handle.write(text)
     except OSError as error:
         raise click.UsageError(f"--output-file {output.file}: {error.strerror or error}") from error
+    return text
 
 
 def _sources(paths: tuple[str, ...], stdin_filename: str | None) -> tuple[tuple[str, ...], str | None]:

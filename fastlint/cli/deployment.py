@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fastlint.cli.terminal import COLOR, CORES, MEMORY, ROWS, TARGET, Exit, coloured, tell, write
+from fastlint.cli.terminal import COLOR, CORES, MEMORY, ROWS, TARGET, Exit, coloured
 from fastlint.config import Amount, Config, find_config, read_config
 from fastlint.report.model import CheckRequest
 from fastlint.report.style import Style
 from fastlint.rulebook.where import rules_folder
+from fastlint.streams import tell, write
 
 if TYPE_CHECKING:
     from fastlint.advise.advice import Advice

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TextIO
 
 import click
 
@@ -25,20 +24,6 @@ class Exit(IntEnum):
     USAGE = 2  # asked for something impossible: a flag, setting, rule, path that is not there, no file at all
     FAULT = 3  # our own fault
     INTERRUPTED = 130
-
-
-def tell(text: str) -> None:
-    write(text + "\n", sys.stderr)
-
-
-def write(text: str, stream: TextIO) -> None:
-    """Write text as it is: colours are decided by us. A reader who has gone away is no error."""
-    try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
-        # Python flushes once more at its end and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def coloured(choice: str, to_file: bool = False) -> bool:

@@ -48,6 +48,7 @@ class _Reading:
         self._compose: dict[str, str] = {}
         self._kubernetes: dict[str, str] = {}
         self._parsed = 0
+        self._named: set[str] = set()
 
     def take(self, candidate: Candidate) -> None:
         """Read one file."""
@@ -100,6 +101,7 @@ class _Reading:
             databases=tuple(databases),
             broken=tuple(problems[path] for path in sorted(problems)),
             environment_files=self._environments,
+            named=tuple(sorted(self._named)),
         )
 
     def _built(self, service: Service) -> Service:
@@ -118,6 +120,7 @@ class _Reading:
         """The text of a file that another one names; None for anything outside of the project."""
         if path.startswith(("/", "..")):
             return None
+        self._named.add(path)
         data = read_bytes(self._root, path)
         text = decoded(path, data) if data is not None else None
         return text if isinstance(text, str) else None

@@ -58,7 +58,7 @@ def find_files(root: str, folders: Iterable[str], skips: Callable[[str], bool]) 
     `skips` says of a path whether the settings exclude it. Nothing is found where there are only files with variables.
     """
     found = []
-    for path in _paths(root, folders, skips):
+    for path in paths_of(root, folders, skips):
         kind = kind_of(posixpath.basename(path))
         data = read_bytes(root, path)
         if data is not None and _may_matter(kind, data):
@@ -73,7 +73,8 @@ def _may_matter(kind: str, data: bytes) -> bool:
     return words is None or any(word in data for word in words) or (kind == "yaml" and data.startswith(b"run:"))
 
 
-def _paths(root: str, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[str]:
+def paths_of(root: str, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[str]:
+    """The files that may be about deployment, by their names, relative to the root, in order."""
     taken = 0
     for folder in sorted(folders):
         if _FOREIGN & set(folder.split("/")):

@@ -156,3 +156,4 @@ class Readings:
     databases: tuple[Database, ...] = ()
     broken: tuple[Broken, ...] = ()
     environment_files: Mapping[str, Mapping[str, Said]] = field(default_factory=dict)  # `.env` files by path
+    named: tuple[str, ...] = ()  # files that others name, whether or not they are there

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from fastlint.report import github, gitlab, json_v1, junit, sarif, text
+from fastlint.report.elapsed import around_seconds
 from fastlint.report.host import show_machine, show_machine_json
 from fastlint.report.model import Report
 from fastlint.report.rule_page import explain, explain_json, list_rules, list_rules_json
@@ -17,6 +18,7 @@ __all__ = [
     "Format",
     "Report",
     "Style",
+    "around_seconds",
     "explain",
     "explain_json",
     "list_rules",

@@ -42,6 +42,8 @@ class CheckRequest:
     stdin: StdinSource | None = None
     progress: Callable[[Progress], None] | None = None
     jobs: int = 1  # processes that parse at the same time
+    cached: bool = False  # whether the cache is used
+    cache: str = ""  # its folder; "": the usual one, in the project
     unresolved: bool = False  # whether unresolved calls are listed: only then their lines are looked up
 
 
@@ -67,6 +69,7 @@ class Report:
         Step, ...
     ] = ()  # calls on the loop that could not be resolved, sorted; on line 1 if not asked for
     excerpts: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    cache: str = ""  # the folder of the cache; "" where none was used
 
     @property
     def shown(self) -> Severity:

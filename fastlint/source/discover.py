@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -82,7 +82,8 @@ class SourceTree:
     `reported` holds the relative paths of the files asked for. `names` maps every dotted name to the files that it may
     mean, the likeliest first. `roots` are the folders that imports start from. `unreadable` are folders that could not
     be listed; `folders` all that were looked into, for whoever looks for other files there; `asked` the files
-    and folders that were asked for.
+    and folders that were asked for. `listed` are the names in each folder that was listed, entered or not, and
+    `consulted` the ignore files that were asked, all by absolute paths.
     """
 
     root: str
@@ -92,6 +93,8 @@ class SourceTree:
     names: dict[str, tuple[SourceFile, ...]]
     unreadable: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    consulted: tuple[str, ...] = field(default=(), compare=False)
     asked: tuple[str, ...] = field(default=(), compare=False)
 
     def is_asked(self, path: str) -> bool:
@@ -145,7 +148,18 @@ def discover(
     files, names = _name_files(sorted(found), walk, roots, below, foreign)
     unreadable = tuple(sorted(walk.unreadable))
     given = (*below, *sorted(asked | others))
-    return SourceTree(root, tuple(sorted(roots)), files, reported, names, unreadable, walk.folders(), given)
+    return SourceTree(
+        root,
+        tuple(sorted(roots)),
+        files,
+        reported,
+        names,
+        unreadable,
+        walk.folders(),
+        walk.listed,
+        tuple(sorted(walk.consulted)),
+        given,
+    )
 
 
 def _is_other(name: str) -> bool:
@@ -225,6 +239,8 @@ class _Walk:
         self.packages: set[str] = set()  # folders with an __init__.py
         self.starts: set[str] = set()  # folders in which something is started or installed
         self.unreadable: set[str] = set()
+        self.listed: dict[str, tuple[str, ...]] = {}  # absolute
+        self.consulted: set[str] = set()  # ignore files, absolute
         self._default = DEFAULT_EXCLUDE if config.exclude is None else frozenset()
         self._exclude = Patterns((*(config.exclude or ()), *config.extend_exclude))
         self._include = Patterns(config.include)
@@ -232,7 +248,7 @@ class _Walk:
 
     def enter(self, start: str, only_code: bool = False) -> None:
         """Collect the files below `start`, an absolute folder at or below the root."""
-        ignores = _outer_ignores(start) if self._gitignore else ()
+        ignores = _outer_ignores(start, self.consulted) if self._gitignore else ()
         pending = [(start, ignores)]
         while pending:
             folder, ignores = pending.pop()
@@ -244,11 +260,13 @@ class _Walk:
                 self.unreadable.add(_below(self.root, folder))
                 continue
             names = {entry.name for entry in listed}
+            self.listed[folder] = tuple(names)
             if folder != start and self._is_foreign(os.path.basename(folder), names, only_code):
                 continue
             self.entered.add(folder)
             if self._gitignore and ".gitignore" in names:
-                ignores = (*ignores, _Ignore(folder, _read_lines(os.path.join(folder, ".gitignore"))))
+                self.consulted.add(ignore := os.path.join(folder, ".gitignore"))
+                ignores = (*ignores, _Ignore(folder, _read_lines(ignore)))
             relative = _below(self.root, folder)
             if "__init__.py" in names:
                 self.packages.add(relative)
@@ -308,20 +326,25 @@ class _Ignore:
         self.patterns = Patterns(lines)
 
 
-def _outer_ignores(start: str) -> tuple[_Ignore, ...]:
-    """The ignore files of the repository around `start`, the weakest first; none if they ignore `start` itself."""
+def _outer_ignores(start: str, consulted: set[str]) -> tuple[_Ignore, ...]:
+    """The ignore files of the repository around `start`, the weakest first; none if they ignore `start` itself.
+
+    Adds the files that it asked to `consulted`.
+    """
     outer: list[_Ignore] = []
     folder = start
     while True:
         git = os.path.join(folder, ".git")
         if os.path.exists(git):
-            outer.append(_Ignore(folder, _read_lines(_git_exclude(git))))
+            consulted.add(exclude := _git_exclude(git))
+            outer.append(_Ignore(folder, _read_lines(exclude)))
             break
         parent = os.path.dirname(folder)
         if parent == folder:
             return ()
         folder = parent
-        if os.path.isfile(ignore := os.path.join(folder, ".gitignore")):
+        consulted.add(ignore := os.path.join(folder, ".gitignore"))
+        if os.path.isfile(ignore):
             outer.append(_Ignore(folder, _read_lines(ignore)))
     # Who asks for an ignored folder means it, and the rules that ignore it match all that is below, too.
     if any(ignore.patterns.verdict(_below(ignore.folder, start), folder=True) for ignore in outer if start != folder):

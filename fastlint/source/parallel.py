@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-from fastlint.source.facts import ModuleFacts
-from fastlint.source.parse import Unreadable, parse, parse_in_child
+from fastlint.source.parse import Unreadable, encoded_in_child, parse_encoded
 
 _WORTH_IT = 300_000  # bytes: below, starting processes costs more than they save
 _CHUNK = 64_000  # bytes a task: large enough for the pipe, small enough for an even end
 
-Parsed = ModuleFacts | Unreadable
+Parsed = bytes | Unreadable  # facts as they are encoded
 
 _sources: Sequence[bytes] = ()  # what the forked workers inherit
 
@@ -30,7 +29,7 @@ def usable_jobs() -> int:
 
 
 def parse_all(sources: Sequence[bytes], jobs: int, done: Callable[[int], None]) -> list[Parsed]:
-    """The facts of every source, in order; `done` is told how many more are ready."""
+    """The facts of every source, encoded, in order; `done` is told how many more are ready."""
     results: dict[int, Parsed] = {}
     if jobs > 1 and sum(map(len, sources)) >= _WORTH_IT and "fork" in multiprocessing.get_all_start_methods():
         parts = list(_parts(sources))
@@ -40,11 +39,11 @@ def parse_all(sources: Sequence[bytes], jobs: int, done: Callable[[int], None]) 
             _parse_forked(sources, [part], 1, results, done)
             for number in part:
                 if number not in results:
-                    results[number] = parse_in_child(sources[number])
+                    results[number] = encoded_in_child(sources[number])
                     done(1)
     for number, source in enumerate(sources):
         if number not in results:
-            results[number] = parse(source)
+            results[number] = parse_encoded(source)
             done(1)
     return [results[number] for number in range(len(sources))]
 
@@ -78,7 +77,7 @@ def _parse_forked(
 
 
 def _parse(numbers: Sequence[int]) -> list[tuple[int, Parsed]]:
-    return [(number, parse(_sources[number])) for number in numbers]
+    return [(number, parse_encoded(_sources[number])) for number in numbers]
 
 
 def _parts(sources: Sequence[bytes]) -> Iterator[list[int]]:

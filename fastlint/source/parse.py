@@ -15,7 +15,8 @@ import sys
 import warnings
 from dataclasses import dataclass
 
-from fastlint.source.facts import Class, Function, ModuleFacts, Param
+from fastlint.source.encoding import decode, encode
+from fastlint.source.facts import ModuleFacts
 
 _NESTING_LIMIT = 100  # CPython itself refuses 200 nested brackets
 _LARGE = 1_000_000
@@ -24,6 +25,7 @@ _CHAIN_LIMIT = 400  # links of one expression: LibCST needs time by their square
 _CHILD_SECONDS = 10
 _CHILD_BYTES_A_SECOND = 50_000  # a third of what LibCST usually reads
 _CHILD = "import sys; sys.path[:] = sys.argv[1:]; from fastlint.source.child import main; main()"
+_REFUSED = b"refused "  # with which a child begins that has no facts
 _BRACKETS = b"()[]{}"
 _NOT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _LINK = re.compile(rb"[-+*/%@|&^~<>.(\[]|\b(?:not|and|or|if|in|lambda|await)\b")
@@ -42,10 +44,40 @@ class Unreadable:
 _TOO_DEEP = Unreadable("nested too deeply to be analysed")
 
 
+def parse_encoded(source: bytes) -> bytes | Unreadable:
+    """The facts of one file's bytes as `encode` writes them, or why there are none."""
+    if suspicious(source):
+        return encoded_in_child(source)
+    facts = parse_here(source)
+    if isinstance(facts, Unreadable):
+        return facts
+    try:
+        return encode(facts)
+    except RecursionError:
+        return _TOO_DEEP
+
+
+def decoded(encoded: bytes) -> ModuleFacts | Unreadable:
+    """The facts that `parse_encoded` gave."""
+    try:
+        return decode(encoded)
+    except RecursionError:  # a child's stack is deeper than this process's
+        return _TOO_DEEP
+
+
+def answer_of(source: bytes) -> bytes:
+    """What a child says to its parent, which reads it in `encoded_in_child`."""
+    result = parse_here(source)
+    if isinstance(result, Unreadable):
+        return _REFUSED + json.dumps([result.reason, result.line, result.column]).encode()
+    return encode(result)
+
+
 def parse(source: bytes) -> ModuleFacts | Unreadable:
     """The facts of one file's bytes (PEP 263 cookies and byte-order marks honoured), or why there are none."""
     if suspicious(source):
-        return parse_in_child(source)
+        encoded = encoded_in_child(source)
+        return encoded if isinstance(encoded, Unreadable) else decoded(encoded)
     return parse_here(source)
 
 
@@ -142,11 +174,12 @@ def _has_long_chain(source: bytes) -> bool:
     return False
 
 
-def parse_in_child(source: bytes) -> ModuleFacts | Unreadable:
-    """As `parse`, in a process of its own, which may be lost."""
+def encoded_in_child(source: bytes) -> bytes | Unreadable:
+    """As `parse_encoded`, in a process of its own, which may be lost."""
     # Not `-m`: that would put the working directory, the linted project, first on the child's path
     paths = [path for path in sys.path if path and os.path.abspath(path) != os.getcwd()]
-    command = [sys.executable, "-c", _CHILD, *paths, os.path.dirname(os.path.dirname(os.path.dirname(__file__)))]
+    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # first: this very fastlint
+    command = [sys.executable, "-c", _CHILD, own, *paths]
     seconds = _CHILD_SECONDS + len(source) // _CHILD_BYTES_A_SECOND
     try:
         done = subprocess.run(command, input=source, capture_output=True, timeout=seconds, check=False)
@@ -156,44 +189,6 @@ def parse_in_child(source: bytes) -> ModuleFacts | Unreadable:
         return Unreadable(f"no child process to parse it in: {error.strerror}")
     if done.returncode != 0:
         return Unreadable("nested too deeply: the parser ran out of stack")
-    try:
-        answer = json.loads(done.stdout)
-    except RecursionError:  # the child's stack is deeper than this process's
-        return _TOO_DEEP
-    if "reason" in answer:
-        return Unreadable(answer["reason"], answer["line"], answer["column"])
-    return from_json(answer)
-
-
-def to_json(facts: ModuleFacts) -> dict[str, object]:
-    """The facts as JSON-native values."""
-    return {
-        "functions": facts.functions,
-        "classes": facts.classes,
-        "body": facts.body,
-        "mentions": facts.mentions,
-        "writers": facts.writers,
-        "mutators": facts.mutators,
-        "rebinders": facts.rebinders,
-        "imports": facts.imports,
-        "sites": facts.sites,
-    }
-
-
-def from_json(answer: dict[str, object]) -> ModuleFacts:
-    """The facts that `to_json` wrote. Raises `TypeError` or `KeyError` on anything else."""
-    functions = []
-    for row in answer["functions"]:  # type: ignore[attr-defined]
-        function = Function(*row)
-        functions.append(function._replace(params=[Param(*param) for param in function.params]))
-    return ModuleFacts(
-        functions=functions,
-        classes=[Class(*row) for row in answer["classes"]],  # type: ignore[attr-defined]
-        body=answer["body"],  # type: ignore[arg-type]
-        mentions=answer["mentions"],  # type: ignore[arg-type]
-        writers=answer["writers"],  # type: ignore[arg-type]
-        mutators=answer["mutators"],  # type: ignore[arg-type]
-        rebinders=answer["rebinders"],  # type: ignore[arg-type]
-        imports=answer["imports"],  # type: ignore[arg-type]
-        sites=answer["sites"],  # type: ignore[arg-type]
-    )
+    if done.stdout.startswith(_REFUSED):
+        return Unreadable(*json.loads(done.stdout[len(_REFUSED) :]))
+    return done.stdout

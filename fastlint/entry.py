@@ -1,0 +1,59 @@
+"""Where a command begins: an unchanged `fastlint check` is answered from the cache, all else by the command line.
+
+Loads the command line only where it is needed: its imports take longer than the answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from fastlint import streams
+from fastlint.cache import answers, folder
+from fastlint.cache.identity import identity
+
+TYPE_CHECKING = False  # typing's own would have to be imported
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    started = time.perf_counter()
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["check"] and "--no-cache" not in arguments:
+        try:
+            answer = answers.recall(_caches(arguments), answers.question(arguments, identity(), streams.terminal()))
+        except OSError:  # the working directory is gone, say: the command line finds the words
+            answer = None
+        if answer is not None:
+            streams.prepare()
+            streams.write(answer.text(time.perf_counter() - started), sys.stdout)
+            sys.exit(answer.code)
+    from fastlint.cli import main as command_line
+
+    command_line(arguments)
+
+
+def _caches(arguments: list[str]) -> Iterator[str]:
+    """Where the answer may lie: in the folder that is named, or in one around the first path that is asked for."""
+    for place, argument in enumerate(arguments):
+        if argument == "--cache-dir" and arguments[place + 1 :]:
+            yield arguments[place + 1]
+            return
+        if argument.startswith("--cache-dir="):
+            yield argument.partition("=")[2]
+            return
+    if os.environ.get(folder.VARIABLE):
+        yield os.environ[folder.VARIABLE]
+        return
+    start = next((each for each in arguments[1:] if not each.startswith("-") and os.path.exists(each)), os.curdir)
+    here = os.path.abspath(start)
+    while True:
+        yield os.path.join(here, folder.NAME)
+        above = os.path.dirname(here)
+        if above == here:
+            return
+        here = above
