@@ -74,6 +74,8 @@ def check(request: CheckRequest, seen: Seen | None = None) -> Report:
 
 def examine(request: CheckRequest) -> Examination:
     """The project around the requested paths with all its findings. Raises `DiscoverError` as `check` does."""
+    collecting = gc.isenabled()
+    gc.disable()  # facts, values and trees have no cycles: looking for some only costs time
     try:
         return _examine(request)
     except DiscoverError:
@@ -83,6 +85,9 @@ def examine(request: CheckRequest) -> Examination:
             raise
         # A cache may come from a stranger: whatever it made go wrong, it must not be fatal. Without it a fault is ours.
         return _examine(replace(request, cached=False))
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _examine(request: CheckRequest) -> Examination:
@@ -97,16 +102,10 @@ def _examine(request: CheckRequest) -> Examination:
     cache = (request.cache or os.path.join(tree.root, folder.NAME)) if request.cached else ""
     cache = cache if cache and folder.usable(cache) else ""
     store = FactStore(cache) if cache else None
-    collecting = gc.isenabled()
-    gc.disable()  # facts have no cycles: collecting them only costs time
-    try:
-        modules, unreadable = _read(tree, sources, request, store)
-        if request.progress:
-            request.progress(Progress("checking", 0, 0))
-        graph = build_graph(modules, catalogue, config.entry_points)
-    finally:
-        if collecting:
-            gc.enable()
+    modules, unreadable = _read(tree, sources, request, store)
+    if request.progress:
+        request.progress(Progress("checking", 0, 0))
+    graph = build_graph(modules, catalogue, config.entry_points)
     places = _Places(tree, graph, sources)
     deployment = _deployment(tree, config)
     project = Project(

@@ -11,6 +11,10 @@ from typing import Any
 
 from fastlint.source.facts import Block, Node
 
+_LEAVES = frozenset({"k", "n", "global", "imp", "fn", "sl", "def", "class", "break", "continue"})
+_NAMED = frozenset({"c", "cmp"})  # hold names beside nodes, in lists
+_ROWS = (list, tuple)
+
 
 def parts(node: Any) -> list[Any]:
     """What lies directly inside a node, a block or a row of them, in the order in which it is kept; no names."""
@@ -31,11 +35,23 @@ def nodes(node: Node | Block) -> Iterator[Any]:
     if not node:
         return
     waiting: list[Any] = [node]
+    pop = waiting.pop
     while waiting:
-        current = waiting.pop()
-        if isinstance(current[0], str):
+        current = pop()
+        tag = current[0]
+        if tag.__class__ is str:
             yield current
-        waiting.extend(reversed(parts(current)))
+            if tag in _LEAVES:
+                continue
+            if tag in _NAMED:
+                inside = parts(current)
+                inside.reverse()
+                waiting += inside
+                continue
+        # As `parts` does; this loop is walked millions of times.
+        inside = [part for part in current if part and part.__class__ in _ROWS]
+        inside.reverse()
+        waiting += inside
 
 
 def calls_within(node: Node | Block) -> Iterator[Node]:
