@@ -34,6 +34,7 @@ _PLAIN = frozenset(
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LENGTHS = ("max_length", "max_items")  # pydantic and FastAPI; the second is pydantic 1's
 _DEEPEST = 6
+_AT_ONCE = 2  # calls: a lock further down guards some small part, and lets the rest go on side by side
 _FAR = 200  # variants: what has no limiter within so many has none
 
 
@@ -146,7 +147,7 @@ def runs_limited(project: Project, variant: Variant, sites: set[int]) -> bool:
         seen.add(number)
         if _takes_turns(project, inner.function):
             return True
-        if depth < _DEEPEST:
+        if depth < _AT_ONCE:
             waiting.extend((edge.target, depth + 1) for edge in inner.edges if edge.kind in (COROUTINE, CALL))
     return False
 
