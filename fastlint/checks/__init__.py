@@ -25,6 +25,7 @@ from fastlint.checks.executors import (
     thread_pool_pressure,
     threads_per_request,
 )
+from fastlint.checks.fan_out import unbounded_fan_out
 from fastlint.checks.locks import locks_across_await, wrong_locks
 from fastlint.checks.loops import loops_without_yield
 from fastlint.checks.memory import per_worker_state, unbounded_caches
@@ -41,7 +42,6 @@ from fastlint.checks.semantics import (
 from fastlint.checks.tasks import (
     coroutines_never_awaited,
     task_references_dropped,
-    unbounded_fan_out,
     unbounded_queues,
 )
 from fastlint.finding import Finding

@@ -96,7 +96,8 @@ def _harm(access: Access, basis: Basis) -> str:
     if how == PRESENT:
         return _GONE if kind == DROP else ""
     if how == LIMIT:
-        return _OVER if kind in (ADD, UPDATE) else ""
+        # A count of failures (a circuit breaker) may exceed its limit: nobody gets more than there is
+        return _OVER if kind in (ADD, UPDATE) and not access.failing else ""
     if how == EQUAL:
         return _BOTH if kind == REBIND and access.value is not None and access.value[0] == "k" else ""
     if how == ABSENT and kind == PUT and _is_empty(access.value):

@@ -296,23 +296,12 @@ def _site_of_alias(project: Project, variant: Variant, annotation: Node) -> int 
     function = project.graph.function(variant)
     if function is None or annotation is None or annotation[0] != "n":
         return None
-    home = project.graph.world.modules[variant.function[0]]
-    for _ in range(4):
-        bindings = home.bindings.get(annotation[1], ())
-        if not bindings:
-            return None
-        if bindings[0][0] == "imp" and bindings[0][3] is not None:
-            dotted = project.graph.world.absolute(home, bindings[0][1], bindings[0][2])
-            found = project.graph.world.module(dotted, home)
-            if found is None:
-                return None
-            home, annotation = found, ["n", bindings[0][3]]
-            continue
-        made = nodes(bindings[0][1]) if bindings[0][0] == "expr" else iter(())
-        for node in made:
-            if node[0] == "c" and node[2] is not None and node[2][-1] in ("Depends", "Security"):
-                return int(node[1]) if home.name == variant.function[0] else function.site
+    found = project.graph.world.expression(variant.function[0], annotation[1])
+    if found is None:
         return None
+    for node in nodes(found[1]):
+        if node[0] == "c" and node[2] is not None and node[2][-1] in ("Depends", "Security"):
+            return int(node[1]) if found[0] == variant.function[0] else function.site
     return None
 
 

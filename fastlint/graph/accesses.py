@@ -73,6 +73,7 @@ class Access(NamedTuple):
     through: FunctionRef | None = None
     calls_between: bool = False  # something is called between its read and its write
     operator: str = ""  # of an update: "iadd", "isub" …
+    failing: bool = False  # it stands in an `except`: what was tried has failed
 
 
 class Wait(NamedTuple):

@@ -56,6 +56,7 @@ _TASK_LOCKS = frozenset({"asyncio.Lock", "anyio.Lock", "trio.Lock"})
 _COUNTING = frozenset({"Semaphore", "BoundedSemaphore", "CapacityLimiter"})
 _REENTRANT = frozenset({"RLock", "Condition"})
 _LOCKISH = re.compile(r"lock|mutex|semaphore|synchroni", re.IGNORECASE)
+_ENTERING = frozenset({"enter_context", "enter_async_context"})
 _MISSES = frozenset({"KeyError", "LookupError", "AttributeError", "IndexError"})
 
 
@@ -93,6 +94,7 @@ class Walk:
         self.called = 0
         self.returned: set[Basis] = set()
         self.known: dict[str, Key | None] = {}
+        self.failing = False
 
     def run(self) -> None:
         """Fill the flow."""
@@ -150,7 +152,18 @@ class Walk:
             bases.append(newest)
         where = site if site >= 0 else self.statement
         self.flow.accesses.append(
-            Access(place, kind, where, self.flow.function, self.locks, tuple(bases), value, index, through)
+            Access(
+                place,
+                kind,
+                where,
+                self.flow.function,
+                self.locks,
+                tuple(bases),
+                value,
+                index,
+                through,
+                failing=self.failing,
+            )
         )
 
     # Waiting
@@ -233,6 +246,10 @@ class Walk:
             return self._container(place, str(name), node, given)
         if name in ("acquire", "release") and callee[0] == "a":
             self._lock_method(callee[2], str(name), site, bool(args or keywords) or awaited)
+        if name in _ENTERING and args:
+            lock = self.lock(args[0], site)
+            if lock is not None:  # until the `with` of the stack ends
+                self._take(lock)
         out = base if name in _VIEWS or name in ("get", "copy") else _NOTHING
         targets = list(self.callees(site))
         if not awaited and not any(self.places.world.function(ref).is_async for ref in targets):
@@ -657,13 +674,13 @@ class Walk:
 
     def lock(self, node: Node, site: int) -> Hold | None:
         """The lock that an expression is; None if it is none, or one that lets several in."""
-        if node is None or (node[0] == "c" and (node[3] or node[4])):
+        if node is None:
             return None
         values = self.places.interpreter.evaluate(node, self.frame) if node[0] in ("n", "a", "s", "c") else ()
         types = {value[1] for value in values if value[0] == "i" and not value[2]}
         keeps_out = THREADS if types & _THREAD_LOCKS else TASKS if types & _TASK_LOCKS else ""
         if not keeps_out:
-            if node[0] == "c" or not _LOCKISH.search(spelled_node(node)):
+            if (node[0] == "c" and (types or not node[3])) or not _LOCKISH.search(spelled_node(node)):
                 return None
             keeps_out = ANYBODY
         place = self.places.of(node, self.frame) if node[0] in ("n", "a") else None
@@ -703,7 +720,9 @@ class Walk:
                     *self.controls,
                     *(Basis(access.place, access.site, ABSENT, access.locks) for access in reads[-3:]),
                 )
+            failing, self.failing = self.failing, True
             self.block(handler)
+            self.failing = failing
             self.controls = self.controls[:depth]
             if not terminates(handler):
                 after = _joined(after, self.env)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from fastlint.graph.guards import blocks_of
 from fastlint.graph.world import FunctionRef, World
 from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import parts
@@ -36,7 +37,7 @@ class Shapes:
     def assigned(self, ref: FunctionRef, name: str) -> list[Node]:
         """The values that a function assigns to a name of its own, in order."""
         out: list[Node] = []
-        for statement in statements(self.body(ref)):
+        for statement, _ in statements_around(self.body(ref)):
             if statement[0] == "=" and ["n", name] in statement[1]:
                 out.append(statement[2])
             elif statement[0] == ":" and statement[1] == ["n", name] and statement[3] is not None:
@@ -58,18 +59,13 @@ class Shapes:
         return [cls.body for cls in self._world.modules[ref[0]].facts.classes]
 
 
-def statements(block: Block) -> Iterator[Any]:
-    """Every statement of a block and of the blocks in it, nested functions and classes left out."""
+def statements_around(block: Block, around: Ancestors = ()) -> Iterator[tuple[Any, Ancestors]]:
+    """Every statement of a block and of the blocks in it with the statements that enclose it, outermost first; nested
+    functions and classes are left out."""
     for statement in block:
-        yield statement
-        for part in statement[1:]:
-            if not isinstance(part, list) or not part or not isinstance(part[0], list) or not part[0]:
-                continue
-            if isinstance(part[0][0], str) and isinstance(part[0][-1], int):
-                yield from statements(part)
-            elif statement[0] in ("try", "match"):
-                for branch in part:
-                    yield from statements(branch[-1] or [])
+        yield statement, around
+        for inner in blocks_of(statement):
+            yield from statements_around(inner, (*around, statement))
 
 
 def calls(block: Block, around: Ancestors, classes: list[Block]) -> Iterator[tuple[Node, Ancestors]]:

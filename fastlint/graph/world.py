@@ -101,6 +101,25 @@ class World:
 
     # Functions and classes
 
+    def expression(self, module: str, name: str) -> tuple[str, Node] | None:
+        """The expression that a name of a module is bound to, through imports of the project, and its module's name;
+        None where it is bound to something else."""
+        for _ in range(4):
+            bindings = self.modules[module].bindings.get(name, ())
+            if not bindings:
+                return None
+            row = bindings[0]
+            if row[0] == "imp" and row[3] is not None:
+                home = self.modules[module]
+                found = self.module(self.absolute(home, row[1], row[2]), home)
+                if found is None:
+                    return None
+                module, name = found.name, row[3]
+                continue
+            node = row[1] if row[0] == "expr" else row[2] if row[0] == "ann" else None
+            return (module, node) if node is not None else None
+        return None
+
     def function(self, ref: FunctionRef) -> Function:
         """The facts of a function."""
         return self.modules[ref[0]].facts.functions[ref[1]]
