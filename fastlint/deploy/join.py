@@ -91,6 +91,8 @@ class _Join:
             problems=(*command.problems, *settings.problems),
             hooks=settings.hooks,
             files=tuple(sorted({*files, *settings.files})),
+            inner=service.inner,
+            hosts=service.hosts,
             memory_folders=service.memory_folders,
             published=service.published,
         )

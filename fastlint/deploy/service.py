@@ -108,6 +108,7 @@ class Service:
     copies: tuple[tuple[str, str], ...] = ()
     shells: tuple[str, ...] = ("/bin/sh", "-c")  # what runs shell forms
     published: tuple[Said, ...] = ()  # addresses at which others than this host reach it
+    inner: bool = False  # nobody but other containers of its network reaches it: nothing is published
     ports: tuple[int, ...] = ()  # that it listens on, as the file declares them: EXPOSE, containerPort, `ports`
     hosts: tuple[str, ...] = ()  # names under which other containers reach it
     title: str = ""  # CONTAINER: what its pod calls it, the compose service or the container of a manifest

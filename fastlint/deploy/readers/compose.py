@@ -54,6 +54,7 @@ class _Part:
     published: tuple[Said, ...] = ()
     ports: tuple[int, ...] = ()
     hosts: tuple[str, ...] = ()
+    network: str = ""  # `network_mode`
     memory_folders: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     deployed: bool = False
@@ -138,9 +139,9 @@ def _stacks(files: Mapping[str, _File]) -> list[tuple[list[_File], list[str], bo
     beside the base stands alone.
     """
     bases = {(file.folder, _stem(path)): file for path, file in files.items() if _BASE.fullmatch(_name(path))}
-    covered: set[tuple[str, str]] = set()
     stacks: list[tuple[list[_File], list[str], bool]] = []
     plain: list[_File] = []
+    covered = set(_extended_elsewhere(files))
     for path, file in files.items():
         match = _OVERLAY.fullmatch(_name(path))
         base = bases.get((file.folder, match[1])) if match is not None else None
@@ -155,6 +156,17 @@ def _stacks(files: Mapping[str, _File]) -> list[tuple[list[_File], list[str], bo
         names = [name for name in file.services if (file.path, name) not in covered]
         stacks.append(([file], names, for_development(file.path)))
     return sorted(stacks, key=lambda stack: stack[0][-1].path)
+
+
+def _extended_elsewhere(files: Mapping[str, _File]) -> Iterator[tuple[str, str]]:
+    """Services that those of another file extend: a pattern, and none of its own unless compose finds its file by
+    itself."""
+    for file in files.values():
+        for node in file.services.values():
+            path, name = _scalar(node.get("extends", "file")), _scalar(node.get("extends", "service"))
+            source = posixpath.normpath(posixpath.join(file.folder, path)) if path is not None else file.path
+            if name is not None and source != file.path and not _BASE.fullmatch(_name(source)):
+                yield source, name
 
 
 def _complete(file: _File) -> bool:
@@ -241,6 +253,7 @@ def _part(file: _File, node: Yaml) -> _Part:
         published=tuple(said for each in _items(entries.get("ports")) if (said := _published(file, each)) is not None),
         ports=tuple(_ports(file, entries)),
         hosts=tuple(_hosts(file, entries)),
+        network=_filled(file, entries.get("network_mode")) or "",
         memory_folders=tuple(folder.partition(":")[0] for folder in _strings(file, entries.get("tmpfs"))),
         profiles=tuple(_strings(file, entries.get("profiles"))),
         deployed=deploy is not None
@@ -461,6 +474,7 @@ def _service(name: str, part: _Part, layers: list[_File], development: bool) -> 
         ports=part.ports,
         hosts=tuple(dict.fromkeys((name, *part.hosts))),
         title=name,
+        inner=not part.published and part.network in ("", "bridge", "none"),
         memory_folders=part.memory_folders,
         orchestrated=part.deployed or part.replicas is not None,
         development=development or for_development(name) or _for_developers(part.profiles),
