@@ -68,3 +68,9 @@ def shown_bytes(size: float) -> str:
 
 def _number(match: re.Match[str]) -> float:
     return float(match[1]) * 10.0 ** int(match[2] or 0)
+
+
+def port_of(text: str) -> int | None:
+    """A TCP port that is written as a plain number, `8000` or `8000/tcp`; None for anything else."""
+    number = text.strip().removesuffix("/tcp")
+    return int(number) if number.isascii() and number.isdecimal() and len(number) <= 5 else None

@@ -523,7 +523,7 @@ def test_proxies(tmp_path: Path) -> None:
     )
     assert [(each.by, each.where.line, each.idle.value, each.upstreams) for each in readings.proxies] == [
         ("AWS load balancer", 4, 120, ("api",)),
-        ("nginx", 4, 75.0, ("api", "web")),
+        ("nginx", 4, 75.0, ("api", "web:8000")),
         ("nginx", 7, 60.0, ("usual", "x")),
         ("Traefik", 5, 90.0, ()),
     ]

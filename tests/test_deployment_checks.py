@@ -376,6 +376,8 @@ class TestSettings:
             plan(max_requests=1000, workers=1),
             plan(max_requests=1000, max_requests_jitter=5, workers=4),
             plan(max_requests=0, workers=4),
+            plan(max_requests=1000, workers=4, development=True),
+            plan(max_requests=1000, workers=4, command=Command("gunicorn", HERE, "Makefile", "main:app")),
             plan(max_requests=1000, max_requests_jitter=Env("JITTER"), workers=4),
         ):
             assert not found("FL610", project(tmp_path, quiet))

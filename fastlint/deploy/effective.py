@@ -64,7 +64,7 @@ def settings_of(
     known = server("gunicorn" if command.server.startswith("gunicorn") else _known_as(command.server))
     surroundings = Surroundings(environment={name: said.value for name, said in environment.items()})
     sayings = [*_defaults(known, command), *_replaced_defaults(known, command, environment)]
-    problems: list[Problem] = list(_empty_variables(environment))
+    problems: list[Problem] = list(_empty_variables(command, environment))
     files: list[str] = []
     hooks: frozenset[str] = frozenset()
     if known.name == "gunicorn":
@@ -134,11 +134,19 @@ def _replaced_defaults(known: Server, command: Command, environment: Mapping[str
             value = (f"0.0.0.0:{said.value}",) if isinstance(said.value, str) else Unknown(f"${setting.default_from}")
         if isinstance(value, Problem):
             value = Unknown("the server refuses it")
-        yield replace(said, name=setting.name, value=value, rank=Rank.ENVIRONMENT_DEFAULT)
+        variables = (setting.default_from,)
+        yield replace(said, name=setting.name, value=value, rank=Rank.ENVIRONMENT_DEFAULT, variables=variables)
 
 
-def _empty_variables(environment: Mapping[str, Said]) -> Iterator[Problem]:
-    """Both servers parse WEB_CONCURRENCY at import, even where a flag overrules it."""
+def _empty_variables(command: Command, environment: Mapping[str, Said]) -> Iterator[Problem]:
+    """gunicorn parses WEB_CONCURRENCY at import, even where a flag overrules it; hypercorn never reads it; the others
+    read it where nothing else says how many workers there are."""
+    if command.server == "hypercorn":
+        return
+    variable = environment.get("UVICORN_WORKERS") if command.server == "uvicorn" else None
+    told = (variable is not None and variable.value != "") or any(said.name == "workers" for said in command.said)
+    if told and not command.server.startswith("gunicorn"):
+        return
     said = environment.get("WEB_CONCURRENCY")
     if said is not None and isinstance(said.value, str) and said.where is not None:
         if not said.value.strip().lstrip("+-").isdigit():
@@ -238,9 +246,8 @@ def _read_config(path: str, facts: ModuleFacts, python: PythonFiles, surrounding
                 problems.append(replace(value, where=place))
                 value = Unknown("gunicorn refuses it")
             text = lines[place.line - 1].strip() if place.line <= len(lines) else name
-            said.append(
-                Said(name, _conditional(value, bound, surroundings), Rank.FILE, posixpath.basename(path), place, text)
-            )
+            value = _conditional(value, bound, surroundings)
+            said.append(Said(name, value, Rank.FILE, posixpath.basename(path), place, text, bound.variables))
     if not outcome.complete:
         said += [
             Said(name, Unknown("the file could not be followed to its end"), Rank.FILE, posixpath.basename(path))

@@ -5,6 +5,7 @@ Files that are too large, that vanish or that cannot be opened are passed by; on
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -45,6 +46,7 @@ class _Reading:
         self._databases: list[Database] = []
         self._broken: list[Broken] = []
         self._environments: dict[str, Mapping[str, Said]] = {}
+        self._projects: dict[str, str] = {}
         self._compose: dict[str, str] = {}
         self._kubernetes: dict[str, str] = {}
         self._parsed = 0
@@ -66,6 +68,8 @@ class _Reading:
             self._environments[path] = read_environment_file(path, text)
         else:
             self._add(_READERS[kind](path, text))
+            if posixpath.basename(path) == "pyproject.toml" and (name := recipes.project_name(text)):
+                self._projects[posixpath.dirname(path)] = name
 
     def _add(self, outcome: tuple[list[Service], list[Broken]] | list[Service]) -> None:
         services, broken = outcome if isinstance(outcome, tuple) else (outcome, [])
@@ -100,6 +104,7 @@ class _Reading:
             proxies=tuple(sorted([*self._proxies, *ingresses], key=lambda each: each.where)),
             databases=tuple(databases),
             broken=tuple(problems[path] for path in sorted(problems)),
+            projects=self._projects,
             environment_files=self._environments,
             named=tuple(sorted(self._named)),
         )

@@ -10,9 +10,11 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from fastlint.amounts import port_of
 from fastlint.deploy.commands import Program, read_command, read_run, read_words
 from fastlint.deploy.effective import settings_of
-from fastlint.deploy.plan import Command, Said, ServerPlan
+from fastlint.deploy.images import Images, Served
+from fastlint.deploy.plan import Command, Said, ServerPlan, Setting
 from fastlint.deploy.python_entry import PythonFiles, read_python, starts_server
 from fastlint.deploy.service import Kind, Readings, Run, Service
 from fastlint.deploy.values import Surroundings, resolve
@@ -43,10 +45,10 @@ class _Join:
     def __init__(self, readings: Readings, python: PythonFiles) -> None:
         self.readings = readings
         self.python = python
-        self.images = [one for one in readings.services if one.kind is Kind.IMAGE]
         self.scripts = [one for one in readings.services if one.kind is Kind.SCRIPT]
         self.used: set[Location] = set()  # images and scripts that a service runs
         self.programs: set[str] = set()  # Python files that a service runs
+        self.images = Images(readings, self._served)
 
     def plans(self) -> Iterator[ServerPlan]:
         """Containers and processes first: what they run is no service of its own."""
@@ -89,6 +91,8 @@ class _Join:
             problems=(*command.problems, *settings.problems),
             hooks=settings.hooks,
             files=tuple(sorted({*files, *settings.files})),
+            inner=service.inner,
+            hosts=service.hosts,
             memory_folders=service.memory_folders,
             published=service.published,
         )
@@ -96,68 +100,23 @@ class _Join:
     # --- images -------------------------------------------------------------------------------------------------
 
     def _image(self, service: Service) -> Service | None:
-        """The stage that a service runs; an image is its own."""
-        if service.kind is Kind.IMAGE:
-            return self._with_parent(service, 0)
-        if service.kind is not Kind.CONTAINER:
+        """The stage that a service runs, with all that it inherits."""
+        if service.kind is not Kind.IMAGE and service.kind is not Kind.CONTAINER:
             return None
-        found = self._built(service) or self._only_image(service)
+        found = self.images.of(service)
         if found is None:
             return None
-        self.used.add(found.where)
-        return self._with_parent(found, 0)
+        if service.kind is Kind.CONTAINER:
+            self.used.add(found.where)
+        return self.images.whole(found)
 
-    def _built(self, service: Service) -> Service | None:
-        build = service.build
-        if build is None or build.image is not None:
-            return build.image if build is not None else None
-        stages = [one for one in self.images if one.path == build.dockerfile]
-        if build.target:
-            return next((one for one in stages if one.stage == build.target), None)
-        return next((one for one in stages if one.last_stage), None)
-
-    def _only_image(self, service: Service) -> Service | None:
-        """The image of the same repository that a manifest must mean: its name says so, or there is only one."""
-        if service.build is not None:
-            return None
-        name = posixpath.basename((service.image.text if service.image is not None else "").split("@")[0]).split(":")[0]
-        for other in self.readings.services:
-            built = other.kind is Kind.CONTAINER and other.build is not None and other.image is not None
-            if (
-                built
-                and other.image is not None
-                and name
-                and posixpath.basename(other.image.text).split(":")[0] == name
-            ):
-                return self._built(other)
-        last = [one for one in self.images if one.last_stage and not one.development]
-        serving = [one for one in last if self._serves(one)]
-        if len(serving) == 1 and ((service.command is None and service.entrypoint is None) or service.orchestrated):
-            return serving[0] if not _public(name) else None
-        return None
-
-    def _serves(self, image: Service) -> bool:
-        run = _run(image, self._with_parent(image, 0))
-        if run is None:
-            return False
-        return any(True for _ in self._starts(run, image.environment, "", (posixpath.dirname(image.path),), 0, True))
-
-    def _with_parent(self, image: Service, depth: int) -> Service:
-        """A stage with what it takes over from the stage that it stands on."""
-        base = image.image.text if image.image is not None else ""
-        parent = next((one for one in self.images if one.path == image.path and one.stage == base), None)
-        if parent is None or depth > _DEEPEST or parent is image:
-            return image
-        parent = self._with_parent(parent, depth + 1)
-        takes_command = image.command is None and image.entrypoint is None
-        return replace(
-            image,
-            entrypoint=image.entrypoint or parent.entrypoint,
-            command=image.command or (parent.command if takes_command or image.entrypoint is None else None),
-            environment={**parent.environment, **image.environment},
-            folder=image.folder or parent.folder,
-            copies=(*parent.copies, *image.copies),
-        )
+    def _served(self, image: Service) -> Iterator[Served]:
+        """The servers that an image starts by itself."""
+        run, contexts = _run(image, image), self._contexts(image, image)
+        for start in self._starts(run, image.environment, "", contexts, 0, True) if run is not None else ():
+            everything = {**start.environment, **start.command.environment}
+            settings = settings_of(start.command, everything, self.python, contexts).settings
+            yield Served(start.command, frozenset(_ports(settings)))
 
     def _contexts(self, service: Service, image: Service | None) -> tuple[str, ...]:
         """The folders of the project that may be the one the server is started in, the likeliest first."""
@@ -306,12 +265,15 @@ def located(name: str, contexts: tuple[str, ...]) -> Iterator[str]:
             yield posixpath.normpath(posixpath.join(context, *parts[start:]))
 
 
-def _public(name: str) -> bool:
-    """Whether an image is one that everybody uses, and so none of this repository."""
-    return name in (
-        "postgres", "redis", "nginx", "mysql", "mariadb", "mongo", "rabbitmq", "traefik", "busybox", "alpine", "envoy",
-        "memcached", "elasticsearch", "kafka", "zookeeper", "minio", "grafana", "prometheus", "caddy", "haproxy",
-    )  # fmt: skip
+def _ports(settings: Mapping[str, Setting]) -> Iterator[int]:
+    """The ports on which a server with these settings listens."""
+    port, bind = (settings[name].value if name in settings else None for name in ("port", "bind"))
+    if isinstance(port, int):
+        yield port
+    for address in bind if isinstance(bind, tuple) else (bind,):
+        number = port_of(address.rpartition(":")[2]) if isinstance(address, str) else None
+        if number is not None:
+            yield number
 
 
 def _surroundings(environment: Mapping[str, Said]) -> Surroundings:

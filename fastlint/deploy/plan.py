@@ -35,6 +35,7 @@ class Said:
     by: str
     where: Location | None = None  # None: nobody wrote it, a default
     text: str = ""
+    variables: tuple[str, ...] = ()  # of the environment, that the value is worked out from
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ class ServerPlan:
     orchestrated: bool = False  # something replicates it: Kubernetes, swarm, `replicas`
     development: bool = False  # a `*dev*` file or an override for development
     published: tuple[Said, ...] = ()  # addresses at which others than this host reach it
+    inner: bool = False  # nobody but other containers of its network reaches it: nothing is published
+    hosts: tuple[str, ...] = ()  # names under which other containers reach it
     memory_folders: tuple[str, ...] = ()  # folders of the container that live in memory (tmpfs)
     problems: tuple[Problem, ...] = ()
     hooks: frozenset[str] = frozenset()  # gunicorn server hooks that are defined

@@ -108,6 +108,11 @@ class Service:
     # IMAGE: (path in the build context, path in the image); into a folder where the latter ends with `/`
     copies: tuple[tuple[str, str], ...] = ()
     published: tuple[Said, ...] = ()  # addresses at which others than this host reach it
+    inner: bool = False  # nobody but other containers of its network reaches it: nothing is published
+    ports: tuple[int, ...] = ()  # that it listens on, as the file declares them: EXPOSE, containerPort, `ports`
+    hosts: tuple[str, ...] = ()  # names under which other containers reach it
+    title: str = ""  # CONTAINER: what its pod calls it, the compose service or the container of a manifest
+    alone: bool = True  # CONTAINER: no other container shares its pod
     memory_folders: tuple[str, ...] = ()  # folders of the container that live in memory (tmpfs)
     orchestrated: bool = False  # something replicates it or may: Kubernetes, swarm, `replicas`
     development: bool = False  # a `*dev*` file, stage, recipe or profile, or an override for developers
@@ -126,7 +131,7 @@ class Proxy:
     by: str  # "nginx", "Traefik", "Ingress" …
     where: Location
     idle: Said  # seconds
-    upstreams: tuple[str, ...] = ()  # hosts it forwards to; empty: not known
+    upstreams: tuple[str, ...] = ()  # hosts it forwards to, `host` or `host:port`; empty: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,5 +160,6 @@ class Readings:
     proxies: tuple[Proxy, ...] = ()
     databases: tuple[Database, ...] = ()
     broken: tuple[Broken, ...] = ()
+    projects: Mapping[str, str] = field(default_factory=dict)  # folder -> what its pyproject.toml calls the project
     environment_files: Mapping[str, Mapping[str, Said]] = field(default_factory=dict)  # `.env` files by path
     named: tuple[str, ...] = ()  # files that others name, whether or not they are there

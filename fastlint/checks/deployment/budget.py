@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ _POOLS = {  # the argument that bounds it, and its default
     "psycopg_pool.AsyncConnectionPool": ("max_size", 4),
 }
 _POSTGRES_DRIVERS = ("asyncpg", "psycopg", "psycopg2", "psycopg_pool")
+_KINDS = {"postgres": "postgres", "mysql": "mysql", "mariadb": "mysql"}  # how schemes of URLs begin
+_URL = re.compile(r"(?P<scheme>\w+)(?:\+\w+)?://(?:[^/@]*@)?(?P<host>[^/:?@]*)")
 _POSTGRES_DEFAULT = 100  # max_connections of PostgreSQL where nobody sets it
 _POOL_SIZE, _MAX_OVERFLOW = 5, 10  # QueuePool of SQLAlchemy 2.0
 
@@ -46,6 +49,7 @@ class Allowed:
     count: int
     by: str
     step: Step | None
+    kind: str = ""  # "postgres", "mysql"; "" where the target is told the number alone
     assumed: bool = False
 
 
@@ -88,8 +92,31 @@ def _is_sqlite(project: Project, made: Made) -> bool:
 
 
 def _url(project: Project, made: Made) -> object:
-    node = made.args[0] if made.args else made.keywords.get("url")
+    named = (made.keywords[name] for name in ("url", "dsn", "conninfo") if name in made.keywords)
+    node = made.args[0] if made.args else next(named, None)
     return constant(project, made.function[0], node)
+
+
+def _server(project: Project, pool: Pool) -> tuple[str, str]:
+    """The kind of database that a pool speaks to, and its host; "" where that is not known."""
+    url = _url(project, pool.made)
+    match = _URL.match(url) if isinstance(url, str) else None
+    scheme = match["scheme"].lower() if match is not None else ""
+    kind = next((kind for start, kind in _KINDS.items() if scheme.startswith(start)), scheme)
+    if not kind and pool.made.dotted in _POOLS:
+        kind = "postgres"
+    return kind, (match["host"] or "").lower() if match is not None else ""
+
+
+def _of_one_server(project: Project, pools: list[Pool], kind: str) -> list[Pool]:
+    """The pools that share one database server of this kind: where there are several, those that hold the most."""
+    servers = [_server(project, pool) for pool in pools]
+    mine = [(pool, server) for pool, server in zip(pools, servers, strict=True) if not kind or server[0] in ("", kind)]
+    known = sorted({server for _, server in mine if all(server)})
+    if len(known) <= 1 and len({server[0] for _, server in mine if server[0]}) <= 1:
+        return [pool for pool, _ in mine]
+    groups = [[pool for pool, other in mine if other == server] for server in sorted({server for _, server in mine})]
+    return max(groups, key=lambda group: sum(pool.most for pool in group))
 
 
 def connection_budget_exceeded(project: Project) -> Iterator[Finding]:
@@ -101,13 +128,16 @@ def _exceeding(project: Project) -> Iterator[Finding]:
     plans = [plan for plan in project.plans if deployed(plan)]
     if not plans:
         return
-    pools = pools_of(project)
-    if not pools:
+    every = pools_of(project)
+    if not every:
         return
     for plan in plans:
         workers = worker_count(plan)
-        allowed = _allowed(project, plan, pools)
+        allowed = _allowed(project, plan, every)
         if workers is None or allowed is None:
+            continue
+        pools = _of_one_server(project, every, allowed.kind)
+        if not pools:
             continue
         per_process = sum(pool.most for pool in pools)
         instances = most_replicas(plan)
@@ -150,9 +180,9 @@ def _allowed(project: Project, plan: ServerPlan, pools: list[Pool]) -> Allowed |
         place = f", {said.where.path}:{said.where.line}" if said.where is not None else ""
         by = f"max_connections of {databases[0].name}{place}"
         step = Step(said.where or databases[0].where, f"{databases[0].name}: max_connections = {said.value}")
-        return Allowed(int(number(said.value) or 0), by, step, assumed)
+        return Allowed(int(number(said.value) or 0), by, step, databases[0].kind, assumed)
     if not databases and _speaks_postgres(project, plan, pools):
-        return Allowed(_POSTGRES_DEFAULT, "PostgreSQL's default", None, assumed=True)
+        return Allowed(_POSTGRES_DEFAULT, "PostgreSQL's default", None, "postgres", assumed=True)
     return None
 
 

@@ -35,7 +35,7 @@ def _trusting(project: Project) -> Iterator[Finding]:
     for plan in project.plans:
         allowed = value_of(plan, "forwarded_allow_ips")
         trusting = allowed == "*" or (isinstance(allowed, tuple) and "*" in allowed)
-        if not trusting or plan.development or value_of(plan, "proxy_headers") is False:
+        if not trusting or plan.development or plan.inner or value_of(plan, "proxy_headers") is False:
             continue
         address = _address(plan)
         if address is None or address.startswith(_LOCAL):
@@ -99,8 +99,20 @@ def _short_keep_alives(project: Project) -> Iterator[Finding]:
 
 
 def _in_front(proxy: Proxy, plan: ServerPlan, project: Project) -> bool:
-    """Whether a proxy certainly forwards to this service: it names it, or there is only one to forward to."""
-    if plan.name in proxy.upstreams:
-        return True
-    names = {each.name for each in project.plans}
-    return len(names) == 1 and not any(host in names for host in proxy.upstreams)
+    """Whether a proxy certainly forwards to this service: it names it. Where nothing but an image or a program says
+    what it is called, it must be the only server there is, and be asked on its own port."""
+    names = {plan.name, *plan.hosts}
+    for upstream in proxy.upstreams:
+        host, _, port = upstream.partition(":")
+        if host in names or (".svc" in host and host.partition(".")[0] in names):
+            return True
+        alone = plan.name in plan.files and len({each.name for each in project.plans}) == 1
+        if alone and port and port == _port(plan):
+            return True
+    return False
+
+
+def _port(plan: ServerPlan) -> str:
+    """The port on which a server listens; "" where that is not known."""
+    port = value_of(plan, "port")
+    return str(port) if isinstance(port, int) else (_address(plan) or "").rpartition(":")[2]

@@ -163,7 +163,7 @@ def _together(project: Project) -> Iterator[Finding]:
     for plan in project.plans:
         limit, jitter = _recycling(plan)
         requests = setting_number(plan, limit) or 0
-        if requests <= 0 or value_of(plan, jitter) not in (0, None) or worker_count(plan) == 1:
+        if not deployed(plan) or requests <= 0 or value_of(plan, jitter) not in (0, None) or worker_count(plan) == 1:
             continue
         workers = worker_count(plan)
         who = f"all {workers} workers" if workers is not None else "all workers"
@@ -281,6 +281,8 @@ def _contradicts(winner: Said, loser: Said, value: object) -> bool:
         return False
     if loser.rank is Rank.ENVIRONMENT_DEFAULT and loser.name != "workers":
         return False  # PORT and the like are there for others as well
+    if not set(loser.variables).isdisjoint(winner.variables):
+        return False  # it is heard: the winner works its value out from it
     if loser.by.startswith("Dockerfile ENV") and not winner.by.startswith("Dockerfile"):
         return False  # what an image sets is there to be overruled by whoever runs it
     if isinstance(loser.value, (Unknown, Env)) or not isinstance(loser.value, (bool, int, float, str, tuple)):
@@ -298,6 +300,11 @@ def heartbeats_on_disk(project: Project) -> Iterator[Finding]:
             continue
         if folder is not None and not isinstance(folder, str):
             continue
+        temporary = plan.environment.get("TMPDIR")  # Python's tempfile asks it where gunicorn is told no folder
+        if folder is None and temporary is not None and temporary.value != "":
+            if not isinstance(temporary.value, str) or temporary.value.startswith(_MEMORY_FOLDERS):
+                continue
+            folder = temporary.value
         if _in_memory(plan, folder or "/tmp"):
             continue
         call = written(plan, "worker_tmp_dir") if folder else "worker_tmp_dir"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from fastlint.amounts import bytes_of, cores_of, seconds_of
+from fastlint.amounts import bytes_of, cores_of, port_of, seconds_of
 from fastlint.deploy.plan import Limits, Rank, Said
 from fastlint.deploy.readers.environment import interpolated, read_environment_file
 from fastlint.deploy.readers.purpose import for_development
@@ -52,6 +52,9 @@ class _Part:
     image: Text | None = None
     build: Mapping[str, Yaml] = field(default_factory=dict)
     published: tuple[Said, ...] = ()
+    ports: tuple[int, ...] = ()
+    hosts: tuple[str, ...] = ()
+    network: str = ""  # `network_mode`
     memory_folders: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     deployed: bool = False
@@ -136,9 +139,9 @@ def _stacks(files: Mapping[str, _File]) -> list[tuple[list[_File], list[str], bo
     beside the base stands alone.
     """
     bases = {(file.folder, _stem(path)): file for path, file in files.items() if _BASE.fullmatch(_name(path))}
-    covered: set[tuple[str, str]] = set()
     stacks: list[tuple[list[_File], list[str], bool]] = []
     plain: list[_File] = []
+    covered = set(_extended_elsewhere(files))
     for path, file in files.items():
         match = _OVERLAY.fullmatch(_name(path))
         base = bases.get((file.folder, match[1])) if match is not None else None
@@ -153,6 +156,17 @@ def _stacks(files: Mapping[str, _File]) -> list[tuple[list[_File], list[str], bo
         names = [name for name in file.services if (file.path, name) not in covered]
         stacks.append(([file], names, for_development(file.path)))
     return sorted(stacks, key=lambda stack: stack[0][-1].path)
+
+
+def _extended_elsewhere(files: Mapping[str, _File]) -> Iterator[tuple[str, str]]:
+    """Services that those of another file extend: a pattern, and none of its own unless compose finds its file by
+    itself."""
+    for file in files.values():
+        for node in file.services.values():
+            path, name = _scalar(node.get("extends", "file")), _scalar(node.get("extends", "service"))
+            source = posixpath.normpath(posixpath.join(file.folder, path)) if path is not None else file.path
+            if name is not None and source != file.path and not _BASE.fullmatch(_name(source)):
+                yield source, name
 
 
 def _complete(file: _File) -> bool:
@@ -237,6 +251,9 @@ def _part(file: _File, node: Yaml) -> _Part:
         image=_text(file, entries.get("image")),
         build=_build(entries.get("build")),
         published=tuple(said for each in _items(entries.get("ports")) if (said := _published(file, each)) is not None),
+        ports=tuple(_ports(file, entries)),
+        hosts=tuple(_hosts(file, entries)),
+        network=_filled(file, entries.get("network_mode")) or "",
         memory_folders=tuple(folder.partition(":")[0] for folder in _strings(file, entries.get("tmpfs"))),
         profiles=tuple(_strings(file, entries.get("profiles"))),
         deployed=deploy is not None
@@ -405,6 +422,22 @@ def _published(file: _File, node: Yaml) -> Said | None:
     return Said("published", value_of(text), Rank.FILE, "compose ports", where, text)
 
 
+def _ports(file: _File, entries: Mapping[str, Yaml]) -> Iterator[int]:
+    """The ports of the container that are published or at least exposed."""
+    for each in (*_items(entries.get("ports")), *_items(entries.get("expose"))):
+        text = _filled(file, each.get("target") if each.is_mapping else each) or ""
+        if (port := port_of(text.rpartition(":")[2])) is not None:
+            yield port
+
+
+def _hosts(file: _File, entries: Mapping[str, Yaml]) -> Iterator[str]:
+    """The names that a service has on its networks apart from its own."""
+    named = [entries.get("container_name"), entries.get("hostname")]
+    for network in _entries(entries.get("networks")).values():
+        named += _items(network.get("aliases"))
+    yield from (name for node in named if (name := _filled(file, node)) and HOLE not in name)
+
+
 def _entries(node: Yaml | None) -> Mapping[str, Yaml]:
     return node.entries() if node is not None else {}
 
@@ -438,6 +471,10 @@ def _service(name: str, part: _Part, layers: list[_File], development: bool) -> 
         image=part.image,
         build=_built(layers[-1], part.build),
         published=part.published,
+        ports=part.ports,
+        hosts=tuple(dict.fromkeys((name, *part.hosts))),
+        title=name,
+        inner=not part.published and part.network in ("", "bridge", "none"),
         memory_folders=part.memory_folders,
         orchestrated=part.deployed or part.replicas is not None,
         development=development or for_development(name) or _for_developers(part.profiles),

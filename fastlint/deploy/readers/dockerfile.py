@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from fastlint.amounts import seconds_of
+from fastlint.amounts import port_of, seconds_of
 from fastlint.deploy.plan import Limits, Rank, Said
 from fastlint.deploy.readers.purpose import for_development
 from fastlint.deploy.readers.yaml_nodes import without_tags
@@ -50,12 +50,14 @@ class _Stage:
     shells: tuple[str, ...] = ("/bin/sh", "-c")
     copies: list[tuple[str, str]] = field(default_factory=list)
     probe: Said | None = None
+    ports: list[int] = field(default_factory=list)
     outer: Mapping[str, str] = field(default_factory=dict)  # arguments from before FROM: seen where ARG names them
 
     def inherit(self, parent: _Stage) -> None:
         self.image, self.folder, self.shells, self.probe = parent.image, parent.folder, parent.shells, parent.probe
         self.entrypoint, self.command, self.drops = parent.entrypoint, parent.command, parent.drops
         self.environment, self.copies = dict(parent.environment), list(parent.copies)
+        self.ports = list(parent.ports)
 
     def variables(self) -> dict[str, str]:
         """What `$NAME` means here: the environment is stronger than arguments."""
@@ -177,6 +179,9 @@ def _instruct(stages: list[_Stage], name: str, rest: Text, given: Mapping[str, s
             stage.drops = True
     elif name == "HEALTHCHECK":
         stage.probe = _probe(rest)
+    elif name == "EXPOSE":
+        words = _expanded(rest.text, stage.variables()).split()
+        stage.ports += [port for word in words if (port := port_of(word)) is not None]
     elif name == "COPY":
         stage.copies += _copies(stages, rest)
 
@@ -332,6 +337,7 @@ def _service(path: str, stage: _Stage, number: int, stages: list[_Stage]) -> Ser
         image=stage.image,
         stage=stage.name,
         last_stage=last,
+        ports=tuple(stage.ports),
         copies=tuple(stage.copies),
         development=for_development(path) or for_development(stage.name),
         files=(path,),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from fastlint.amounts import bytes_of, cores_of
+from fastlint.amounts import bytes_of, cores_of, port_of
 from fastlint.deploy.plan import Limits, Rank, Said
 from fastlint.deploy.readers.purpose import for_development
 from fastlint.deploy.readers.yaml_nodes import Yaml, documents
@@ -50,6 +50,8 @@ class _Cluster:
 
     maps: dict[str, Mapping[str, Yaml]] = field(default_factory=dict)
     scalers: dict[tuple[str, str], Yaml] = field(default_factory=dict)
+    selectors: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)  # a Service, and the pods it means
+    behind_nginx: dict[str, None] = field(default_factory=dict)  # Services that an Ingress of nginx leads to
 
 
 _Key = tuple[str, str, str]  # kind and name of the resource, name of the container
@@ -67,7 +69,7 @@ def read_kubernetes(files: Mapping[str, str]) -> tuple[list[Service], list[Proxy
     for each in resources:
         _collect(cluster, each)
     containers = [each for resource in resources for each in _containers(cluster, resource)]
-    return _patched(containers), [proxy for each in resources for proxy in _proxies(each)], broken
+    return _patched(containers), [proxy for each in resources for proxy in _proxies(cluster, each)], broken
 
 
 def _resources(document: Yaml) -> list[Yaml]:
@@ -99,6 +101,29 @@ def _collect(cluster: _Cluster, resource: Yaml) -> None:
     elif kind == "HorizontalPodAutoscaler":
         target = ("spec", "scaleTargetRef")
         cluster.scalers[_text(resource, *target, "kind"), _text(resource, *target, "name")] = resource
+    elif kind == "Service":
+        selector = _labels(resource.get("spec", "selector"))
+        if name and HOLE not in name and selector:
+            cluster.selectors.append((name, selector))
+    elif kind == "Ingress":
+        named = _text(resource, "spec", "ingressClassName")
+        named = named or _text(resource, "metadata", "annotations", "kubernetes.io/ingress.class")
+        if named in ("", "nginx"):
+            cluster.behind_nginx.update(dict.fromkeys(_backends(resource)))
+
+
+def _labels(node: Yaml | None) -> dict[str, str]:
+    """Labels as text; empty where one of them is filled in by a template, so that none is matched by half."""
+    labels = {key: each.scalar or "" for key, each in _entries(node).items()}
+    return {} if any(HOLE in key + value for key, value in labels.items()) else labels
+
+
+def _hosts(cluster: _Cluster, resource: Yaml, pod_at: tuple[str, ...]) -> Iterator[str]:
+    """The Services that lead to the pods of a workload. (A Service of Knative is workload and Service in one.)"""
+    if _text(resource, "kind") == "Service":
+        yield _text(resource, "metadata", "name")
+    labels = _labels(resource.get(*pod_at[:-1], "metadata", "labels")).items()
+    yield from (name for name, selector in cluster.selectors if selector.items() <= labels)
 
 
 def _containers(cluster: _Cluster, resource: Yaml) -> Iterator[tuple[_Key, Service]]:
@@ -109,7 +134,8 @@ def _containers(cluster: _Cluster, resource: Yaml) -> Iterator[tuple[_Key, Servi
         inner = _text(container, "name")
         title = f"{kind}/{name}" if len(containers) == 1 else f"{kind}/{name} container {inner}"
         service = _service(cluster, resource, pod or resource, container, re.sub(f"{HOLE}+", "…", title))
-        yield (kind, name, inner), service
+        hosts = tuple(dict.fromkeys(_hosts(cluster, resource, _POD_AT[kind])))
+        yield (kind, name, inner), replace(service, hosts=hosts, alone=len(containers) == 1)
 
 
 def _service(cluster: _Cluster, resource: Yaml, pod: Yaml, container: Yaml, title: str) -> Service:
@@ -131,6 +157,8 @@ def _service(cluster: _Cluster, resource: Yaml, pod: Yaml, container: Yaml, titl
         environment_open=opened,
         limits=limits,
         image=image.text() if image is not None else None,
+        ports=tuple(_ports(container)),
+        title=_text(container, "name"),
         memory_folders=tuple(_memory_folders(pod, container)),
         orchestrated=kind in _REPLICATES,
         development=for_development(path) or for_development(_text(resource, "metadata", "name")),
@@ -179,6 +207,14 @@ def _probes(container: Yaml) -> Iterator[Said]:
         )
         value: Value = period * threshold if period and threshold else Unknown("not a number")
         yield Said(name, value, Rank.FILE, f"Kubernetes {name}Probe", probe.where)
+
+
+def _ports(container: Yaml) -> Iterator[int]:
+    """The ports that a container declares, or that its probes ask."""
+    written = [_text(each, "containerPort") for each in _items(container.get("ports"))]
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        written += [_text(container, name, how, "port") for how in ("httpGet", "tcpSocket")]
+    yield from (port for each in written if (port := port_of(each)) is not None)
 
 
 def _environment(cluster: _Cluster, container: Yaml, limits: Limits) -> tuple[dict[str, Said], bool]:
@@ -304,7 +340,7 @@ def _laid_over(base: Service, patch: Service) -> Service:
     )
 
 
-def _proxies(resource: Yaml) -> Iterator[Proxy]:
+def _proxies(cluster: _Cluster, resource: Yaml) -> Iterator[Proxy]:
     upstreams = tuple(dict.fromkeys(_backends(resource)))
     for key, node in _entries(resource.get("metadata", "annotations")).items():
         match = _ALB_IDLE.search(node.scalar or "") if key == _ALB else None
@@ -316,12 +352,16 @@ def _proxies(resource: Yaml) -> Iterator[Proxy]:
     seconds = _whole(entry.scalar or "") if entry is not None else None
     if entry is not None and seconds is not None:
         said = Said("idle", seconds, Rank.FILE, "ingress-nginx", entry.where, entry.scalar or "")
-        yield Proxy("ingress-nginx", entry.where, said)
+        yield Proxy("ingress-nginx", entry.where, said, tuple(cluster.behind_nginx))
 
 
 def _backends(resource: Yaml) -> Iterator[str]:
+    """The Services that a Service (itself) or an Ingress leads to."""
     if _text(resource, "kind") == "Service":
         yield _text(resource, "metadata", "name")
+    default = _text(resource, "spec", "defaultBackend", "service", "name")
+    if default:
+        yield default
     for rule in _items(resource.get("spec", "rules")):
         for path in _items(rule.get("http", "paths")):
-            yield _text(path, "backend", "service", "name")
+            yield _text(path, "backend", "service", "name") or _text(path, "backend", "serviceName")

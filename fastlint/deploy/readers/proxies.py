@@ -18,7 +18,7 @@ from fastlint.deploy.texts import joined, lines_of
 _UPSTREAM = re.compile(r"\bupstream\s+([\w.-]+)\s*\{([^{}]*)\}")
 _KEEPALIVE = re.compile(r"(?<![\w-])keepalive\s+\d+")
 _TIMEOUT = re.compile(r"(?<![\w-])keepalive_timeout\s+(\w+)")
-_SERVER = re.compile(r"(?<![\w-])server\s+([\w.-]+)")
+_SERVER = re.compile(r"(?<![\w-])server\s+([\w.-]+(?::\d+)?)")
 WANTED = re.compile(r"idleConnTimeout")
 _DEEPEST = 8
 

@@ -159,6 +159,16 @@ def read_script_tables(path: str, text: str) -> tuple[list[Service], list[Broken
     return services, []
 
 
+def project_name(text: str) -> str:
+    """What a pyproject.toml calls the project; "" where it does not say."""
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return ""
+    names = (_table(document, keys).get("name") for keys in (("project",), ("tool", "poetry")))
+    return next((name for name in names if isinstance(name, str)), "")
+
+
 def _script_tables(document: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     yield from _TABLES
     for name in _table(document, ("tool", "hatch", "envs")):
