@@ -51,6 +51,7 @@ KNOWN_BY = {
         "fastlint.config.shape",
     ),
     "pydantic_core": ("fastlint.config.shape",),
+    "watchfiles": ("fastlint.cli.watching",),
     "tomli": (
         "fastlint.rulebook",
         "fastlint.config",
@@ -187,5 +188,6 @@ def test_every_dependency_is_declared_and_used() -> None:
         "pydantic",
         "ruamel",
         "tomli",
+        "watchfiles",
     }
     assert foreign <= declared

@@ -260,6 +260,7 @@ class _Output:
     envvar=folder.VARIABLE,
     help=f"Folder of the cache (default: {folder.NAME} in the project); also {folder.VARIABLE}.",
 )
+@click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no words where there is nothing to report.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell what is being done; a traceback for an internal error.")
 @COLOR
@@ -290,6 +291,7 @@ def _check(
     jobs: int | None,
     no_cache: bool,
     cache_dir: str | None,
+    watch: bool,
     quiet: bool,
     verbose: bool,
     color: str,
@@ -330,18 +332,24 @@ def _check(
         files = sorted(os.path.relpath(file.path) for file in tree.files if file.relative in tree.reported)
         write("".join(f"{file}\n" for file in files), sys.stdout)
         return Exit.CLEAN
-    source = StdinSource(stdin, sys.stdin.buffer.read()) if stdin else None
     if cache_dir is not None and not cache_dir:
         raise click.UsageError("--cache-dir is empty")
+    if watch and stdin:
+        raise click.UsageError("--watch goes with files and folders, not with stdin")
     request = CheckRequest(
         paths,
         settings,
-        source,
+        StdinSource(stdin, sys.stdin.buffer.read()) if stdin else None,
         jobs=jobs or usable_jobs(),
         unresolved=unresolved,
         cached=not no_cache,
         cache=cache_dir or "",
     )
+    if watch:
+        from fastlint.cli.watching import check_on_change
+
+        tree = discover(paths, settings)
+        check_on_change(lambda: _checked(replace(request, config=_settings(flags, paths[0])), output), tree.root)
     return _checked(request, output)
 
 

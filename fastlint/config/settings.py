@@ -23,6 +23,7 @@ DEFAULT_EXCLUDE = frozenset(
         ".bzr",
         ".direnv",
         ".eggs",
+        ".fastlint_cache",
         ".git",
         ".git-rewrite",
         ".hg",
