@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastlint.graph.names import _FEW, Names
 from fastlint.graph.state import IMPLICIT, MAYBE, ONCE, Frame, is_trivial
-from fastlint.graph.values import UNKNOWN, Value, Values, substitute, union
+from fastlint.graph.values import UNKNOWN, Value, Values, only_constant, substitute, union
 from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.source.facts import Function, Node
 
@@ -13,6 +13,8 @@ _STATE = "starlette.datastructures.State"
 _MODEL = "pydantic.BaseModel"
 _MAKES_MODEL = frozenset({"model_validate", "model_validate_json", "parse_obj", "parse_raw", "from_orm"})
 _MANY_OVERRIDES = 40
+_ENUMERATIONS = frozenset({"enum.Enum", "enum.StrEnum"})
+_NUMBERS = frozenset({"int", "float", "enum.IntEnum", "enum.Flag", "enum.IntFlag"})
 
 
 class Members(Names):
@@ -119,8 +121,19 @@ class Members(Names):
             if all(part[0] == "k" for part in found):  # `_instance = None` in the body, filled by a method
                 found = union(found, self._assigned(above, name, frame))
                 found = union(found, self._assigned_outside(above, name, frame))
-            return found
+            return self._as_enum_member(found, name) if self.is_enumeration(ref) else found
         return UNKNOWN
+
+    def is_enumeration(self, ref: ClassRef) -> bool:
+        """Whether a class is an enumeration whose members are no numbers."""
+        order = self.order(ref)
+        return not _ENUMERATIONS.isdisjoint(order) and _NUMBERS.isdisjoint(order)
+
+    def _as_enum_member(self, values: Values, name: str) -> Values:
+        """A member of an enumeration stands for its text, and where it has none (`auto()`, a number) for its name."""
+        if all(value[0] == "k" for value in values) and not isinstance(only_constant(values), str):
+            return (("k", name),)
+        return values
 
     def _as_class_member(self, ref: FunctionRef, receiver: Value, frame: Frame) -> Values:
         function = self.world.function(ref)

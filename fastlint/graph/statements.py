@@ -22,11 +22,13 @@ from fastlint.graph.guards import (
 )
 from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, mixed, only_constant, shallow, union
-from fastlint.graph.variants import is_switch
+from fastlint.graph.variants import alternatives, is_switch
 from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
 _MOST_RUNS = 6
+_SAME = ("is", "eq", "in")
+_OTHER = ("is not", "ne", "not in")
 _LOCKS = frozenset({"threading.Lock", "threading.RLock", "threading.Condition"})
 _PLATFORM = frozenset({"sys.platform", "os.name", "platform.system"})
 
@@ -309,10 +311,9 @@ class Interpreter(Definitions):
                 fixed = self._module_constant(test[1], frame)
             return bool(fixed) if fixed is not ... else ...
         if test[0] == "cmp" and len(test[3]) == 1 and test[2] is not None and test[2][0] == "n":
-            operator, right = test[3][0]
-            fixed = self._fixed(test[2][1], frame)
-            if fixed is not ... and right is not None and right[0] == "k" and operator in ("is", "is not", "eq", "ne"):
-                return (fixed == right[1]) == (operator in ("is", "eq"))
+            outcome = self._compared(test, frame)
+            if outcome is not ...:
+                return outcome
         if test[0] == "u" and test[1] == "not":
             if test[2] is not None and test[2][0] == "k":
                 return not test[2][1]
@@ -324,6 +325,18 @@ class Interpreter(Definitions):
             parts = [self._constant(part, UNKNOWN, frame) for part in asked]
             return decisive if any(part is decisive for part in parts) or ["k", decisive] in test[2] else ...
         return self._platform(test, frame)
+
+    def _compared(self, test: Node, frame: Frame) -> Any:
+        """How a parameter that certainly is one constant compares with others, else `Ellipsis`."""
+        operator, right = test[3][0]
+        fixed = self._fixed(test[2][1], frame)
+        if fixed is ... or right is None or (operator not in _SAME and operator not in _OTHER):
+            return ...
+        parts = alternatives(right) if operator in ("in", "not in") else [right]
+        others = [self.fixed_value(part, frame) for part in parts]
+        if (operator in ("in", "not in") and parts == [right]) or ... in others:
+            return ...
+        return (fixed in others) == (operator in _SAME)
 
     def _module_constant(self, name: str, frame: Frame) -> Any:
         """True or False for a module's `NAME = True` that nothing ever binds again, else `Ellipsis`."""

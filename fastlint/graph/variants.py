@@ -77,8 +77,9 @@ class Variants(Members):
             if param.name in switches:
                 values = bindings.get(param.name, UNKNOWN)
                 left_out = param.name not in bindings and None not in keywords
-                if explicit and left_out and param.default is not None and param.default[0] == "k":
-                    values = (("k", param.default[1]),)
+                default = self.fixed_value(param.default, self.frame_of_definition(ref)) if left_out else ...
+                if explicit and default is not ...:
+                    values = (("k", default),)
                 if is_switch(values):
                     interesting[param.name] = values
         for param in params:
@@ -113,6 +114,19 @@ class Variants(Members):
             names = {param.name for param in function.params}
             known = self.switch_names[ref] = frozenset((tested & names) - assigned)
         return known
+
+    def fixed_value(self, node: Node, frame: Frame) -> Any:
+        """The constant that a literal or a member of an enumeration (`Mode.FAST`) is, else `Ellipsis`."""
+        if node is None:
+            return ...
+        if node[0] == "k":
+            return node[1]
+        if not _may_be_member(node):
+            return ...
+        owners = self.evaluate(node[2], frame)
+        if len(owners) != 1 or owners[0][0] != "c" or not self.is_enumeration((owners[0][1], owners[0][2])):
+            return ...
+        return only_constant(self.class_attribute(owners[0], node[3], frame))
 
     def variant_of(self, ref: FunctionRef, env: int, receiver: Values, bindings: dict[str, Values]) -> Variant:
         key = (ref, env, receiver, tuple(sorted(bindings.items())))
@@ -362,11 +376,23 @@ def _tested_names(test: Node) -> list[str]:
         return [test[1]]
     if test[0] == "u" and test[1] == "not":
         return _tested_names(test[2])
-    if test[0] == "cmp" and len(test[3]) == 1 and test[3][0][1] is not None and test[3][0][1][0] == "k":
-        return _tested_names(test[2])
+    if test[0] == "cmp" and len(test[3]) == 1:
+        right = test[3][0][1]
+        if right is not None and (right[0] == "k" or all(map(_may_be_member, alternatives(right)))):
+            return _tested_names(test[2])
     if test[0] == "bool":
         return [name for part in test[2] for name in _tested_names(part)]
     return []
+
+
+def alternatives(node: Node) -> list[Node]:
+    """The parts of a literal collection (`x in (A, B)`); a single node otherwise."""
+    return node[1] if node is not None and node[0] in ("t", "l", "set") else [node]
+
+
+def _may_be_member(node: Node) -> bool:
+    """Whether a node looks like a constant or a member of an enumeration: `Mode.FAST`."""
+    return node is not None and (node[0] == "k" or (node[0] == "a" and node[3].isupper()))
 
 
 def is_bridged(value: Value) -> bool:
