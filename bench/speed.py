@@ -1,91 +1,250 @@
-"""Measures `fastlint check` against parsing the same files with LibCST alone: wall time and peak memory, as ratios.
+"""Measures `fastlint check` cold, unchanged and after an edit, beside its peers and the least that it has to do.
 
-Both run in turn, each in a process of its own, so that a busy machine slows both alike. Says nothing about findings.
+Everything runs in turn in the same minutes, each command in a process of its own on a copy of the application, so that a
+busy machine slows all alike: what counts are the ratios. The floor is LibCST's parser alone on the files that fastlint
+reads, shared between two processes. Prints Markdown; says nothing about findings.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
+import math
 import os
+import platform
+import re
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-# The least that any linter on LibCST has to do. The child is told the files and drops each tree at once.
+# The least that any linter on LibCST has to do, in two processes. Each tree is dropped at once.
 PARSE = """
-import sys
-from libcst.native import parse_module
-for path in sys.stdin.read().split("\\0"):
-    with open(path, encoding="utf-8", errors="replace") as handle:
+import os, sys
+from libcst import parse_module
+rows = sorted(((os.path.getsize(path), path) for path in sys.stdin.read().split("\\0")), reverse=True)
+shares = [[], []]
+loads = [0, 0]
+for size, path in rows:
+    least = loads.index(min(loads))
+    shares[least].append(path)
+    loads[least] += size
+child = os.fork()
+for path in shares[0 if child else 1]:
+    with open(path, "rb") as handle:
         source = handle.read()
     try:
         parse_module(source)
     except Exception:
         pass  # fastlint reports such a file and goes on
+if child:
+    os.waitpid(child, 0)
+else:
+    os._exit(0)
 """
+COLUMNS = (
+    "python -c pass",
+    "floor",
+    "fastlint cold",
+    "fastlint unchanged",
+    "fastlint, body edited",
+    "fastlint, signature edited",
+    "hydroid cold",
+    "hydroid warm",
+    "hydroid, body edited",
+    "ruff",
+    "flake8-async",
+)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took: seconds by the clock, and the greatest memory that the process held, in MB."""
+    """What one run took: seconds by the clock, seconds of CPU, and the most memory that one process held, in MB."""
 
     seconds: float
+    cpu: float
     megabytes: float
 
 
 def main() -> None:
-    """Print one row for each application folder."""
+    """Print the tables for each application folder, then the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("applications", nargs="+", type=Path, help="folders to lint")
-    parser.add_argument("--runs", type=int, default=3, help="runs of which the median counts (default: 3)")
+    parser.add_argument("--runs", type=int, default=5, help="rounds of which the medians count (default: 5)")
+    parser.add_argument("--peers", type=Path, help="environment with hydroid, ruff and flake8-async (see compare.py)")
     arguments = parser.parse_args()
     if arguments.runs < 1:
         parser.error("--runs must be at least 1")
-    head = ["application", "files", "lines", "parse s", "check s", "ratio", "parse MB", "check MB", "ratio"]
-    say(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
-    for folder in arguments.applications:
-        say(row(folder.resolve(), arguments.runs))
-
-
-def row(folder: Path, runs: int) -> str:
-    """One application as a row of the table: medians, and the medians of the ratios of the runs."""
-    files = files_of(folder)
-    lines = sum(path.read_bytes().count(b"\n") for path in files)
-    parses: list[Cost] = []
-    checks: list[Cost] = []
-    for _ in range(runs):
-        parses.append(measure([sys.executable, "-c", PARSE], "\0".join(map(str, files))))
-        checks.append(measure(check_command(folder, "json")))
-    slower = statistics.median(check.seconds / parse.seconds for check, parse in zip(checks, parses, strict=True))
-    larger = statistics.median(check.megabytes / parse.megabytes for check, parse in zip(checks, parses, strict=True))
-    parse_s, check_s = (statistics.median(cost.seconds for cost in costs) for costs in (parses, checks))
-    parse_mb, check_mb = (statistics.median(cost.megabytes for cost in costs) for costs in (parses, checks))
-    return (
-        f"| {folder.name} | {len(files)} | {lines} | {parse_s:.2f} | {check_s:.2f} | {slower:.2f} "
-        f"| {parse_mb:.0f} | {check_mb:.0f} | {larger:.2f} |"
+    say(
+        f"{time.strftime('%Y-%m-%d %H:%M')}, {platform.machine()} {platform.system()}, {usable()} CPUs, "
+        f"CPython {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the start, "
+        f"medians of {arguments.runs}.\n"
     )
+    costs = {folder: measured(folder.resolve(), arguments.runs, arguments.peers) for folder in arguments.applications}
+    for title, of in (
+        ("Wall seconds", "seconds"),
+        ("CPU seconds", "cpu"),
+        ("Most memory of one process, MB", "megabytes"),
+    ):
+        say(table(title, costs, of))
+    say(ratios(costs))
+
+
+def measured(folder: Path, runs: int, peers: Path | None) -> dict[str, Cost]:
+    """The medians of all rounds over one application, by column."""
+    rounds: dict[str, list[Cost]] = {}
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as space:
+            copy = Path(space) / folder.name
+            shutil.copytree(
+                folder, copy, symlinks=True, ignore=shutil.ignore_patterns(".fastlint_cache", ".hydroid_cache")
+            )
+            files = files_of(copy)
+            time.sleep(2.5)  # the times of files that are just written are not believed
+            for column, cost in one_round(copy, files, peers):
+                rounds.setdefault(column, []).append(cost)
+    return {
+        column: Cost(
+            *(statistics.median(getattr(cost, each) for cost in costs) for each in ("seconds", "cpu", "megabytes"))
+        )
+        for column, costs in rounds.items()
+    }
+
+
+def one_round(copy: Path, files: list[Path], peers: Path | None) -> Iterable[tuple[str, Cost]]:
+    """Every command once, in an order in which neighbours are compared with each other."""
+    check = [sys.executable, "-m", "fastlint", "check", "--isolated", "--exit-zero", str(copy)]
+    yield "python -c pass", measure([sys.executable, "-c", "pass"])
+    yield "floor", measure([sys.executable, "-c", PARSE], "\0".join(map(str, files)))
+    yield "fastlint cold", measure(check)
+    if peers:
+        hydroid = [str(peers / "bin" / "hydroid"), "--format", "json", str(copy)]
+        yield "hydroid cold", measure(hydroid)
+    measure(check)  # answers from content once, then from times
+    yield "fastlint unchanged", measure(check)
+    if peers:
+        yield "hydroid warm", measure(hydroid)
+    edited = file_to_edit(files)
+    before = edited.read_text("utf-8")
+    for column, edit in (("body edited", body_edited), ("signature edited", signature_edited)):
+        edited.write_text(edit(before), "utf-8")
+        yield f"fastlint, {column}", measure(check)
+        if peers and column == "body edited":
+            yield f"hydroid, {column}", measure(hydroid)
+        edited.write_text(before, "utf-8")
+    if peers:
+        select = ["check", "--select", "ASYNC", "--isolated", "--no-cache", "--exit-zero"]
+        yield "ruff", measure([str(peers / "bin" / "ruff"), *select, str(copy)])
+        flake8 = [str(peers / "bin" / "flake8"), "--isolated", "--exit-zero", "--select", "ASYNC1,ASYNC2"]
+        yield "flake8-async", measure([*flake8, str(copy)])
 
 
 def files_of(folder: Path) -> list[Path]:
     """The files that fastlint itself says it reports on."""
-    done = subprocess.run(
-        [*check_command(folder, "concise"), "--show-files"], capture_output=True, text=True, cwd=CHECKOUT, check=False
-    )
+    command = [sys.executable, "-m", "fastlint", "check", "--isolated", "--show-files", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, check=False)
     paths = [Path(os.path.join(CHECKOUT, line)) for line in done.stdout.splitlines()]
     if done.returncode or not paths:
         sys.exit(f"{folder}: {done.stderr.strip() or 'no file'}")
     return paths
 
 
-def check_command(folder: Path, output_format: str) -> list[str]:
-    command = [sys.executable, "-m", "fastlint", "check", "--isolated", "--exit-zero", str(folder)]
-    return [*command, "--output-format", output_format]
+def file_to_edit(files: list[Path]) -> Path:
+    """The file with routes or coroutines whose size is the median: neither the smallest nor the largest."""
+    fitting = sorted(
+        (
+            path
+            for path in files
+            if b"async def" in path.read_bytes() and target_of(path.read_text("utf-8")) is not None
+        ),
+        key=lambda path: path.stat().st_size,
+    )
+    return fitting[len(fitting) // 2]
+
+
+def target_of(source: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The first function on module level whose signature stands on one line and takes no `*args`."""
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            one_line = re.search(r"\)[^()]*:$", source.splitlines()[node.lineno - 1])
+            if one_line and not node.args.vararg and not node.args.kwarg and node.body[0].lineno > node.lineno:
+                return node
+    return None
+
+
+def body_edited(source: str) -> str:
+    """The source with one more statement in a function."""
+    node, lines = target_of(source), source.splitlines(keepends=True)
+    assert node is not None
+    first = node.body[0]
+    lines.insert(first.lineno - 1, " " * first.col_offset + "edited = 1\n")
+    return "".join(lines)
+
+
+def signature_edited(source: str) -> str:
+    """The source with one more parameter of a function."""
+    node, lines = target_of(source), source.splitlines(keepends=True)
+    assert node is not None
+    given = bool(node.args.args or node.args.kwonlyargs or node.args.posonlyargs)
+    more = ", edited=None)" if given else "edited=None)"
+    line = lines[node.lineno - 1]
+    end = (
+        line.index(")", line.index("("))
+        if not given
+        else line.rindex(")", 0, line.rindex("->") if "->" in line else None)
+    )
+    lines[node.lineno - 1] = line[:end] + more + line[end + 1 :]
+    return "".join(lines)
+
+
+def table(title: str, costs: dict[Path, dict[str, Cost]], of: str) -> str:
+    """One figure of every command for every application."""
+    columns = [column for column in COLUMNS if any(column in each for each in costs.values())]
+    rows = [f"### {title}\n", f"| application | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
+    for folder, each in costs.items():
+        cells = (f"{getattr(each[column], of):.{0 if of == 'megabytes' else 2}f}" for column in columns)
+        rows.append(f"| {folder.name} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def ratios(costs: dict[Path, dict[str, Cost]]) -> str:
+    """What issue and README speak of, as ratios of medians; the last row is the geometric mean."""
+    pairs: list[tuple[str, Callable[[dict[str, Cost]], float]]] = [
+        ("cold / floor", lambda each: each["fastlint cold"].seconds / each["floor"].seconds),
+        ("unchanged / python", lambda each: each["fastlint unchanged"].seconds / each["python -c pass"].seconds),
+    ]
+    if all("hydroid cold" in each for each in costs.values()):
+        pairs += [
+            ("cold / hydroid", lambda each: each["fastlint cold"].seconds / each["hydroid cold"].seconds),
+            ("unchanged / hydroid", lambda each: each["fastlint unchanged"].seconds / each["hydroid warm"].seconds),
+            (
+                "body / hydroid",
+                lambda each: each["fastlint, body edited"].seconds / each["hydroid, body edited"].seconds,
+            ),
+            (
+                "signature / hydroid",
+                lambda each: each["fastlint, signature edited"].seconds / each["hydroid, body edited"].seconds,
+            ),
+            ("memory / hydroid", lambda each: each["fastlint cold"].megabytes / each["hydroid cold"].megabytes),
+        ]
+    rows = [
+        "### Ratios\n",
+        f"| application | {' | '.join(name for name, _ in pairs)} |",
+        f"|---|{'---:|' * len(pairs)}",
+    ]
+    rows += [
+        f"| {folder.name} | {' | '.join(f'{of(each):.2f}' for _, of in pairs)} |" for folder, each in costs.items()
+    ]
+    means = (math.exp(statistics.fmean(math.log(of(each)) for each in costs.values())) for _, of in pairs)
+    rows.append(f"| geometric mean | {' | '.join(f'{mean:.2f}' for mean in means)} |")
+    return "\n".join(rows) + "\n"
 
 
 def measure(command: list[str], given: str = "") -> Cost:
@@ -104,17 +263,22 @@ def measure(command: list[str], given: str = "") -> Cost:
 
 
 def watch(command: list[str]) -> None:
-    """In the process of its own: run the command and say what it took."""
+    """In the process of its own: run the command and say what it took. Status 1 says that a linter found something."""
     import resource  # not on Windows: there is nothing to measure memory with in the standard library
 
     started = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     seconds = time.perf_counter() - started
-    if done.returncode:
+    if done.returncode not in (0, 1):
         sys.exit(f"status {done.returncode}")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    say(json.dumps([seconds, peak / unit]))
+    say(json.dumps([seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / unit]))
+
+
+def usable() -> int:
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def say(text: str) -> None:
