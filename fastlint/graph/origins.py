@@ -8,7 +8,7 @@ from fastlint.graph.guards import blocks_of
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node, Param
-from fastlint.source.nodes import calls_within, parts
+from fastlint.source.nodes import parts
 
 _DEEPEST = 6
 _CLOSED = frozenset({"bool", "Literal", "Enum", "Request", "WebSocket", "Response", "BackgroundTasks", "Settings"})
@@ -38,21 +38,28 @@ def from_request(sharing: Sharing, ref: FunctionRef, node: Node, fresh: frozense
 
 def _passed(sharing: Sharing, ref: FunctionRef, param: Param, fresh: frozenset[str], depth: int) -> bool:
     """Whether a caller passes such a value for a parameter."""
+    asked = (ref, param.name, fresh, depth)
+    if asked not in sharing.passed:
+        sharing.passed[asked] = _is_passed(sharing, ref, param, fresh, depth)
+    return sharing.passed[asked]
+
+
+def _is_passed(sharing: Sharing, ref: FunctionRef, param: Param, fresh: frozenset[str], depth: int) -> bool:
     function = sharing.world.function(ref)
     params = list(function.params)
     place = params.index(param)
     for caller, site in sharing.callers_of(ref):
         if caller[1] < 0:
             continue
-        for call in calls_within(sharing.world.function(caller).body):
-            if call[1] != site:
-                continue
-            position = place - 1 if function.owner >= 0 and call[2] is not None and call[2][0] == "a" else place
-            given = next((value for name, value in call[4] if name == param.name), None)
-            if given is None and 0 <= position < len(call[3]):
-                given = call[3][position]
-            if given is not None and from_request(sharing, caller, given, fresh, depth - 1):
-                return True
+        call = sharing.call_at(caller, site)
+        if call is None:
+            continue
+        position = place - 1 if function.owner >= 0 and call[2] is not None and call[2][0] == "a" else place
+        given = next((value for name, value in call[4] if name == param.name), None)
+        if given is None and 0 <= position < len(call[3]):
+            given = call[3][position]
+        if given is not None and from_request(sharing, caller, given, fresh, depth - 1):
+            return True
     return False
 
 

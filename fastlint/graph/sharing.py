@@ -93,6 +93,8 @@ class Sharing:
         self._flows: dict[FunctionRef, Flow | None] = {}
         self._suspending: dict[FunctionRef, bool] = {}
         self._calls: dict[FunctionRef, dict[tuple[FunctionRef, int], None]] | None = None
+        self._by_site: dict[FunctionRef, dict[int, Node]] = {}
+        self.passed: dict[tuple[FunctionRef, str, frozenset[str], int], bool] = {}  # what `origins` found out
         self._shrunk: set[str] | None = None
         self._above: dict[State, frozenset[Any] | None] = {}
         self._many = _many_at_once(interpreter.variants, contexts)
@@ -283,6 +285,13 @@ class Sharing:
                     target = self.interpreter.variants[edge.target].function
                     self._calls.setdefault(target, {})[variant.function, edge.site] = None
         return list(self._calls.get(ref, ()))
+
+    def call_at(self, ref: FunctionRef, site: int) -> Node:
+        """The call at a site of a function; None where there is none."""
+        known = self._by_site.get(ref)
+        if known is None:
+            known = self._by_site[ref] = {call[1]: call for call in calls_within(self.world.function(ref).body)}
+        return known.get(site)
 
     def calls_by_name(self, ref: FunctionRef, names: Iterable[str]) -> bool:
         """Whether a function calls anything of one of these last names."""
