@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: demo test lint compare clean
+.PHONY: demo test lint compare bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -25,6 +25,10 @@ lint: $(VENV)/installed-dev
 # By hand only: see bench/README.md. Needs FASTLINT_CORPUS, or --corpus in COMPARE.
 compare: $(VENV)/installed
 	$(BIN)/python bench/compare.py --cache .bench $(COMPARE)
+
+# By hand only, too: applications, and --peers of `make compare`, in BENCH.
+bench: $(VENV)/installed
+	$(BIN)/python bench/speed.py $(BENCH)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "fastlint needs Python 3.10 or later: none found on PATH (set PYTHON=...)" >&2; exit 1; }
