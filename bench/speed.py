@@ -1,8 +1,8 @@
 """Measures `fastlint check` cold, unchanged and after an edit, beside its peers and the least that it has to do.
 
 Everything runs in turn in the same minutes, each command in a process of its own on a copy of the application, so that
-a busy machine slows all alike: what counts are the ratios. The floor is LibCST's parser alone on the files that fastlint
-reads, shared between two processes. Prints Markdown; says nothing about findings.
+a busy machine slows all alike: what counts are the ratios. The floor is LibCST's parser alone on the files which
+fastlint reads, shared between two processes. Prints Markdown; says nothing about findings.
 """
 
 from __future__ import annotations
