@@ -128,7 +128,7 @@ class State(ABC):
         self.waiting: list[Variant] = []
         self.servers: set[int] = set()  # the variants that start a server
         self.name_bindings: dict[FunctionRef, dict[str, Any]] = {}  # what function bodies bind their names to
-        self.switch_names: dict[FunctionRef, frozenset[str]] = {}
+        self.switch_names: dict[FunctionRef, dict[str, Any]] = {}
         self.depth = 0
         self.entering: Any = None  # the lock that is just being entered
         self.holds: dict[Any, dict[tuple[int, Edge | Event], None]] = {}  # lock -> what runs while it is held

@@ -22,7 +22,7 @@ from fastlint.graph.guards import (
 )
 from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, mixed, only_constant, shallow, union
-from fastlint.graph.variants import alternatives, is_switch
+from fastlint.graph.variants import alternatives, is_switch, stays
 from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
@@ -350,7 +350,8 @@ class Interpreter(Definitions):
     def _fixed(self, name: str, frame: Frame) -> Any:
         """The constant that a parameter certainly is in this variant, else `Ellipsis`."""
         bound = frame.variant.bindings.get(name)
-        if not bound or name not in self.switches(frame.variant.function) or not is_switch(bound):
+        switches = self.switches(frame.variant.function)
+        if not bound or name not in switches or not is_switch(bound) or not stays(switches[name], bound):
             return ...
         return only_constant(bound)
 

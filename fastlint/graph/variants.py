@@ -27,6 +27,7 @@ from fastlint.source.facts import Node, Param
 Keywords = Mapping[str | None, Values]
 
 _MOST_VARIANTS = 12
+_UNSURE = object()  # assigned, and not a constant
 _MOST_OF_HIGHER_ORDER = 400
 BRIDGED: Value = ("i", "fastlint.bridged", "", 0)
 
@@ -80,7 +81,7 @@ class Variants(Members):
                 default = self.fixed_value(param.default, self.frame_of_definition(ref)) if left_out else ...
                 if explicit and default is not ...:
                     values = (("k", default),)
-                if is_switch(values):
+                if is_switch(values) and stays(switches[param.name], values):
                     interesting[param.name] = values
         for param in params:
             given = bindings.get(param.name)
@@ -103,16 +104,20 @@ class Variants(Members):
                 receiver = ("o", ref[0], function.owner, 0)
         return self.variant_of(ref, callee[3], (receiver,) if receiver is not None else UNKNOWN, interesting)
 
-    def switches(self, ref: FunctionRef) -> frozenset[str]:
-        """The parameters that a function tests and nothing assigns: True and False make two functions of it."""
+    def switches(self, ref: FunctionRef) -> dict[str, Any]:
+        """The parameters that a function tests: True and False make two functions of it. With each the one constant
+        that the function itself may assign to it, or `Ellipsis` where it assigns nothing."""
         known = self.switch_names.get(ref)
         if known is None:
             function = self.world.function(ref)
             tested: set[str] = set()
-            assigned: set[str] = set()
+            assigned: dict[str, list[Any]] = {}
             _scan_switches(function.body, tested, assigned)
-            names = {param.name for param in function.params}
-            known = self.switch_names[ref] = frozenset((tested & names) - assigned)
+            known = self.switch_names[ref] = {
+                param.name: assigned.get(param.name, [...])[0]
+                for param in function.params
+                if param.name in tested and _is_steady(assigned.get(param.name, [...]))
+            }
         return known
 
     def fixed_value(self, node: Node, frame: Frame) -> Any:
@@ -338,7 +343,7 @@ class Variants(Members):
         return any(v[0] == "f" and self.world.function((v[1], v[2])).is_async for v in inner)
 
 
-def _scan_switches(block: Any, tested: set[str], assigned: set[str]) -> None:
+def _scan_switches(block: Any, tested: set[str], assigned: dict[str, list[Any]]) -> None:
     for statement in block:
         tag = statement[0]
         if tag == "if":
@@ -347,7 +352,11 @@ def _scan_switches(block: Any, tested: set[str], assigned: set[str]) -> None:
             _scan_switches(statement[3], tested, assigned)
         elif tag in ("=", ":", "+="):
             targets = statement[1] if tag == "=" else [statement[1]]
-            assigned.update(target[1] for target in targets if target is not None and target[0] == "n")
+            value = statement[2] if tag == "=" else None
+            constant = value[1] if value is not None and value[0] == "k" else _UNSURE
+            for target in targets:
+                if target is not None and target[0] == "n":
+                    assigned.setdefault(target[1], []).append(constant)
         elif tag == "for":
             _scan_switches(statement[4], tested, assigned)
             _scan_switches(statement[5], tested, assigned)
@@ -361,6 +370,20 @@ def _scan_switches(block: Any, tested: set[str], assigned: set[str]) -> None:
         elif tag == "match":
             for _, inner in statement[2]:
                 _scan_switches(inner, tested, assigned)
+
+
+def _is_steady(assigned: list[Any]) -> bool:
+    """Whether what a function assigns to a name is one constant, wherever it does."""
+    first = assigned[0]
+    return first is not _UNSURE and all(
+        each is first or (each == first and type(each) is type(first)) for each in assigned
+    )
+
+
+def stays(assigned: Any, values: Values) -> bool:
+    """Whether a parameter that is this constant at first still is after what the function assigns to it."""
+    constant = only_constant(values)
+    return assigned is ... or (assigned == constant and type(assigned) is type(constant))
 
 
 def is_switch(values: Values) -> bool:
