@@ -349,9 +349,9 @@ class Interpreter(Definitions):
 
     def _fixed(self, name: str, frame: Frame) -> Any:
         """The constant that a parameter certainly is in this variant, else `Ellipsis`."""
-        bound = frame.variant.bindings.get(name)
-        switches = self.switches(frame.variant.function)
-        if not bound or name not in switches or not is_switch(bound) or not stays(switches[name], bound):
+        bound = frame.variant.bindings.get(name, UNKNOWN)
+        switches = self.switches(frame.variant.function) if bound else {}  # a module's own code has none
+        if name not in switches or not is_switch(bound) or not stays(switches[name], bound):
             return ...
         return only_constant(bound)
 
