@@ -121,8 +121,8 @@ def _late_words(one: Observed) -> str:
     if late is None:
         return ""
     if one.member.certain:
-        return f"came {_age(late)} after the first worker: one was replaced or added"
-    return f"came {_age(late)} after the master: the first ones were replaced, or loading took as long"
+        return f"{_age(late)} after the first: replaced or added"
+    return f"{_age(late)} after the master: replaced, or slow to load"
 
 
 def _age(seconds: float) -> str:

@@ -25,6 +25,7 @@ from fastlint.running.trees import Root
 _CONFIG = "gunicorn.conf.py"
 _LOCAL = ("127.", "localhost", "[::1]", "::1", "unix:", "fd://")
 _PRIVATE = frozenset({"raw_env", "keyfile_password", "ssl_keyfile_password"})
+_NOT_SEEN = "not to be seen"  # who says a setting that is unknown
 _UNSEEN = "its environment may not be seen"
 
 
@@ -118,7 +119,7 @@ def _titled(started: Started) -> ServerPlan:
 
 def _made(started: Started, command: Command, effective: Effective, variables: Mapping[str, Said]) -> ServerPlan:
     where = place_of(started.root.entry)
-    settings = {name: _masked(name, setting) for name, setting in effective.settings.items()}
+    settings = {name: _masked(name, _without_unseen(setting)) for name, setting in effective.settings.items()}
     plan = ServerPlan(
         name=f"process {started.root.entry.pid}",
         server=command.server,
@@ -156,6 +157,11 @@ def _limits(machine: Machine) -> Limits:
     )
 
 
+def _without_unseen(setting: Setting) -> Setting:
+    """What nobody may see need not be told where it is overruled."""
+    return replace(setting, overruled=tuple(said for said in setting.overruled if said.by != _NOT_SEEN))
+
+
 def _masked(name: str, setting: Setting) -> Setting:
     """A setting that carries secrets says only that it is there."""
     if name not in _PRIVATE or setting.value in (None, ()):
@@ -185,7 +191,7 @@ def _open(started: Started, command: Command, missing: bool) -> Iterator[Said]:
 def _unknown(name: str, why: str, rank: Rank) -> Iterator[Said]:
     known = server("gunicorn" if name.startswith("gunicorn") else "hypercorn" if name == "hypercorn" else "uvicorn")
     for setting in known.settings:
-        yield Said(setting, Unknown(why), rank, why)
+        yield Said(setting, Unknown(why), rank, _NOT_SEEN)
 
 
 def _program(program: Program, started: Started) -> str | None:

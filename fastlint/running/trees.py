@@ -86,14 +86,16 @@ def members(table: Mapping[int, Entry], root: Root, plan: ServerPlan, roots: Map
     """The processes of a server with their roles: its first one, workers by age, then everybody else below it."""
     entry = root.entry
     # A server that an application starts is a server of its own, and so is what lies below it.
-    inside = [one for one in below(table, entry.pid) if root_above(table, roots, one.pid) is root]
+    others = [one.pid for one in below(table, entry.pid) if one.pid in roots]
+    foreign = {one.pid for pid in others for one in (table[pid], *below(table, pid))}
+    inside = [one for one in below(table, entry.pid) if one.pid not in foreign]
     workers = [one for one in inside if one.parent == entry.pid and _works(entry, one, plan)]
     workers.sort(key=lambda one: (one.created, one.pid))
-    others = [one for one in inside if one not in workers]
+    helpers = [one for one in inside if one not in workers]
     return (
         Member(entry, _first_role(plan, bool(workers))),
         *(_worker(one, workers[0], entry) for one in workers),
-        *(Member(one, HELPER) for one in others),
+        *(Member(one, HELPER) for one in helpers),
     )
 
 
