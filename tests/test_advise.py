@@ -408,6 +408,14 @@ def test_json_and_html_hold_the_same_advice(run: Run) -> None:
         ("--locust", "nowhere.csv"),
         ("--prometheus", "nowhere.txt"),
         ("--cores", "0"),
+        ("--cores", "0.1"),
+        ("--cores", "50m"),
+        ("--worker-cpu", "0"),
+        ("--worker-cpu", "300%"),
+        ("--locust", "empty"),
+        ("--locust", "foreign"),
+        ("--prometheus", "empty"),
+        ("--prometheus", "foreign"),
         ("--cores", "1", "--memory", "10MiB"),
         ("--service", "nobody"),
         ("--emit", "nothing", "--app", "main:app"),
@@ -417,6 +425,8 @@ def test_json_and_html_hold_the_same_advice(run: Run) -> None:
     ids=" ".join,
 )
 def test_bad_input_is_one_sentence_and_nothing_written(arguments: tuple[str, ...], run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "foreign").write_text("a,b\n1,2\n")
     before = sorted(tmp_path.iterdir())
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
