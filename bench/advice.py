@@ -66,9 +66,9 @@ worker and thread counts, and holds what `fastlint advise` predicts from the mea
 Best is the smallest worker count within a tenth of the highest rate. The goal: the advised count within one step of the
 best one, rates within {goal:.0%}; what is beyond is marked as a miss.
 
-{when}, {cores} cores, CPython {python}; each figure is the median of {rounds} runs of {seconds:g} s, each run repeated
-once where others used more than {quiet:g} cores; load average at the start {load:.2f}. Clients keep their
-connection and send the next request when the last one is answered; they share the cores with the server.
+{when}, {cores} cores, CPython {python}; each figure is the median of up to {rounds} runs of {seconds:g} s in which others
+used at most {quiet:g} cores (a run is repeated once for that), else the least disturbed one; load average at the start
+{load:.2f}. Clients keep their connection and send the next request when the last one is answered; they share the cores with the server.
 """
 
 CASES = (
@@ -188,7 +188,8 @@ def _wait_for_quiet() -> None:
 
 
 def median(runs: list[Run]) -> Run:
-    """The run in the middle, figure by figure."""
+    """The run in the middle, figure by figure, of those that nobody disturbed; the least disturbed one if all were."""
+    runs = [run for run in runs if run.others <= QUIET] or [min(runs, key=lambda run: run.others)]
     return Run(*(statistics.median(getattr(run, name) for run in runs) for name in Run.__slots__))
 
 

@@ -43,8 +43,8 @@ def _sensible(situation: Situation) -> None:
     if situation.cores.value <= _TOO_FEW_CORES:
         run = situation.cores.value * _PERIOD
         raise AdviceError(
-            f"{situation.cores.value:g} cores ({situation.cores.source}) let a worker run for {run:.3g} ms and then stand "
-            f"still for {_PERIOD - run:.3g} ms, again and again: no setting helps, it needs more of a core"
+            f"{situation.cores.value:g} cores ({situation.cores.source}) let a worker run for {run:.3g} ms and "
+            f"then stand still for {_PERIOD - run:.3g} ms, again and again: no setting helps, it needs more of a core"
         )
     for name, figure in (
         ("rate", situation.goal),
