@@ -66,11 +66,10 @@ worker and thread counts, and holds what `fastlint advise` predicts from the mea
 Best is the smallest worker count within a tenth of the highest rate. The goal: the advised count within one step of the
 best one, rates within {goal:.0%}; what is beyond is marked as a miss.
 
-{when}, {cores} cores, CPython {python}.
-Each figure is the median of up to {rounds} runs of {seconds:g} s in which
-others used at most {quiet:g} cores (a run is repeated once for that), else the least disturbed one; the load average at the
-start was {load:.2f}. Clients keep their connection and send the next request when the last one is answered; they share
-the cores with the server.
+{when}, {cores} cores, CPython {python}. Each figure is the median of up to {rounds} runs
+of {seconds:g} s in which others used at most {quiet:g} cores (a run is repeated once for that), else the least disturbed
+one; the load average at the start was {load:.2f}. Clients keep their connection and send the next request when the last
+one is answered; they share the cores with the server.
 """
 
 CASES = (
