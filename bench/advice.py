@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -66,10 +67,10 @@ worker and thread counts, and holds what `fastlint advise` predicts from the mea
 Best is the smallest worker count within a tenth of the highest rate. The goal: the advised count within one step of the
 best one, rates within {goal:.0%}; what is beyond is marked as a miss.
 
-{when}, {cores} cores, CPython {python}. Each figure is the median of up to {rounds} runs
-of {seconds:g} s in which others used at most {quiet:g} cores (a run is repeated once for that), else the least disturbed
-one; the load average at the start was {load:.2f}. Clients keep their connection and send the next request when the last
-one is answered; they share the cores with the server.
+{when}, {cores} cores that others use as well, CPython {python}. Each figure is the median
+of up to {rounds} runs of {seconds:g} s in which others used at most {quiet:g} cores (a run is repeated once for that),
+else the least disturbed run. `--cores` is what others left on average. Clients keep their connection and send the next
+request when the last one is answered; they share the cores with the server. The load average was {load:.2f}.
 """
 
 CASES = (
@@ -194,7 +195,7 @@ def median(runs: list[Run]) -> Run:
     return Run(*(statistics.median(getattr(run, name) for run in runs) for name in Run.__slots__))
 
 
-def advised(folder: Path, one: Run, cores: int) -> dict[str, Any]:
+def advised(folder: Path, one: Run, cores: float) -> dict[str, Any]:
     """What `fastlint advise` says of the application, given one worker and the cores."""
     command = [
         sys.executable,
@@ -230,43 +231,69 @@ def table(rows: list[tuple[int, Run, float]], word: str) -> Iterator[str]:
         yield f"| {count} | {run.rate:.0f} | {run.p95 * 1000:.0f} ms | {predicted:.0f} | {off:+.0%} | {miss} |"
 
 
-def examine(case: Case, cores: int, rounds: int, seconds: float) -> Iterator[str]:
-    """One case: measurement, advice and comparison, in one go."""
+_Runs = dict[tuple[int, int], list[Run]]  # by workers and threads
+_RECORD = re.compile(r"(\w+) (\d+) workers, (\d+) threads: Run\((.*)\)")
+
+
+def collect(case: Case, rounds: int, seconds: float) -> _Runs:
+    """Measure every configuration of a case, one after the other, so many times; tells each run on stderr."""
+    configurations = [(count, 40) for count in case.workers] + [(1, threads) for threads in case.threads]
+    runs: _Runs = {each: [] for each in configurations}
+    for _ in range(rounds):
+        for workers, threads in configurations:
+            run = measure(BENCH / "advice_apps" / case.name, case, workers, threads, seconds)
+            runs[workers, threads].append(run)
+            sys.stderr.write(f"{case.name} {workers} workers, {threads} threads: {run}\n")
+            sys.stderr.flush()
+    return runs
+
+
+def recorded(case: Case, files: list[Path]) -> _Runs:
+    """The runs of a case that were told on stderr, and kept."""
+    runs: _Runs = {}
+    for match in (match for file in files for match in _RECORD.finditer(file.read_text())):
+        if match[1] == case.name:
+            figures = (float(part.partition("=")[2]) for part in match[4].split(", "))
+            runs.setdefault((int(match[2]), int(match[3])), []).append(Run(*figures))
+    return runs
+
+
+def examine(case: Case, cores: int, runs: _Runs) -> Iterator[str]:
+    """One case: advice against measurement."""
+    measured = {each: median(several) for each, several in runs.items()}
+    one = measured[1, 40]
+    noise = statistics.median(run.others for run in measured.values())
+    given = round(cores - noise, 1)  # what others use all the time is none of the service's
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(BENCH / "advice_apps" / case.name / "main.py", folder)
         (Path(folder) / "requirements.txt").write_text("fastapi\nuvicorn\n")
-        configurations = [(count, 40) for count in case.workers] + [(1, threads) for threads in case.threads]
-        runs: dict[tuple[int, int], list[Run]] = {each: [] for each in configurations}
-        for _ in range(rounds):
-            for workers, threads in configurations:
-                run = measure(Path(folder), case, workers, threads, seconds)
-                runs[workers, threads].append(run)
-                sys.stderr.write(f"{case.name} {workers} workers, {threads} threads: {run}\n")
-        measured = {each: median(several) for each, several in runs.items()}
-        one = measured[1, 40]
-        advice = advised(Path(folder), one, cores)
+        advice = advised(Path(folder), one, given)
     prediction = advice["prediction"]
     most = prediction["throughput"][-1]["rate"]
     by_workers = {row["workers"]: row["rate"] for row in prediction["throughput"]}
-    found = best({count: measured[count, 40].rate for count in case.workers})
+    counts = [count for count in case.workers if (count, 40) in measured]
+    found = best({count: measured[count, 40].rate for count in counts})
     step = abs(advice["workers"] - found)
-    noise = statistics.median(run.others for run in measured.values())
     client = max(run.client for run in measured.values())
     yield f"## {case.title}"
     yield ""
     yield (
         f"Given: one worker serves {one.rate:.0f} requests/s with {one.share:.0%} of a core "
-        f"(`--rate-per-worker {one.rate:.1f} --worker-cpu {one.share:.2f} --cores {cores}`). "
+        f"(`--rate-per-worker {one.rate:.1f} --worker-cpu {one.share:.2f} --cores {given:g}`). "
         f"**Advised: {advice['workers']} workers; measured best: {found}"
         f"{'' if step <= 1 else ' (miss)'}.** The load generator used up to {client:.2f} cores, "
         f"everybody else on the machine {noise:.2f}."
     )
     yield ""
-    yield from table([(count, measured[count, 40], by_workers.get(count, most)) for count in case.workers], "workers")
+    yield from table([(count, measured[count, 40], by_workers.get(count, most)) for count in counts], "workers")
     if case.threads and prediction["threads"]:
         by_threads = {row["tokens"]: row["rate"] for row in prediction["threads"]}
         yield ""
-        rows = [(threads, measured[1, threads], by_threads[threads]) for threads in sorted((*case.threads, 40))]
+        rows = [
+            (threads, measured[1, threads], by_threads[threads])
+            for threads in sorted((*case.threads, 40))
+            if (1, threads) in measured
+        ]
         yield from table(rows, "threads of one worker")
     yield ""
 
@@ -277,26 +304,29 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--case", action="append", choices=[case.name for case in CASES])
+    parser.add_argument("--runs", type=Path, action="append", help="measure nothing: take what an earlier run told")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     cores = len(psutil.Process().cpu_affinity())
     load = os.getloadavg()[0]
     chosen = [case for case in CASES if not options.case or case.name in options.case]
     when = time.strftime("%d %B %Y", time.gmtime())
+    sources = {case.name: recorded(case, options.runs) for case in chosen} if options.runs else {}
+    most = max((len(runs) for each in sources.values() for runs in each.values()), default=options.rounds)
     lines = [
         HEAD.format(
             goal=GOAL,
             when=when,
             cores=cores,
             python=sys.version.split()[0],
-            rounds=options.rounds,
+            rounds=most,
             seconds=options.seconds,
             load=load,
             quiet=QUIET,
         )
     ]
     for case in chosen:
-        lines += examine(case, cores, options.rounds, options.seconds)
+        lines += examine(case, cores, sources.get(case.name) or collect(case, options.rounds, options.seconds))
     page = "\n".join(lines).rstrip() + "\n"
     if options.output:
         options.output.write_text(page)
