@@ -73,6 +73,15 @@ else the least disturbed run. `--cores` is what others left on average. Clients 
 request when the last one is answered; they share the cores with the server. The load average was {load:.2f}.
 """
 
+FOOT = """
+## Where it misses
+
+Rates are taken to add up, worker by worker, until the cores are used up, and only then to stay. In truth a request that
+waits for a core holds its thread meanwhile, and clients spread unevenly over workers: close to the end of the cores the
+model is too high, and it stays what it is, an upper bound. Where others use the machine, what `--cores` says of it is
+itself an average.
+"""
+
 CASES = (
     Case("async_io", "Async routes that wait (50 ms) and compute a little", (1, 2, 3, 4), (), 40),
     Case("cpu_bound", "Routes that compute", (1, 2, 3, 4), (), 8),
@@ -280,7 +289,7 @@ def examine(case: Case, cores: int, runs: _Runs) -> Iterator[str]:
     yield (
         f"Given: one worker serves {one.rate:.0f} requests/s with {one.share:.0%} of a core "
         f"(`--rate-per-worker {one.rate:.1f} --worker-cpu {one.share:.2f} --cores {given:g}`). "
-        f"**Advised: {advice['workers']} workers; measured best: {found}"
+        f"**Advised: {advice['workers']} worker{'' if advice['workers'] == 1 else 's'}; measured best: {found}"
         f"{'' if step <= 1 else ' (miss)'}.** The load generator used up to {client:.2f} cores, "
         f"everybody else on the machine {noise:.2f}."
     )
@@ -328,6 +337,7 @@ def main() -> None:
     for case in chosen:
         lines += examine(case, cores, sources.get(case.name) or collect(case, options.rounds, options.seconds))
     page = "\n".join(lines).rstrip() + "\n"
+    page += FOOT if "| miss |" in page else ""
     if options.output:
         options.output.write_text(page)
     else:
