@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: demo test lint compare bench clean
+.PHONY: demo test lint compare bench bench-advice clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -29,6 +29,10 @@ compare: $(VENV)/installed
 # By hand only, too: applications, and --peers of `make compare`, in BENCH.
 bench: $(VENV)/installed
 	$(BIN)/python bench/speed.py $(BENCH)
+
+# By hand only: it measures, so nothing else should run. Writes docs/advice.md.
+bench-advice: $(VENV)/installed-dev
+	$(BIN)/python bench/advice.py --output docs/advice.md
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "fastlint needs Python 3.10 or later: none found on PATH (set PYTHON=...)" >&2; exit 1; }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from fastlint.cache import folder
@@ -15,6 +15,7 @@ from fastlint.checks import run_checks
 from fastlint.config import Config
 from fastlint.deploy.find import find_files
 from fastlint.deploy.join import read_plans
+from fastlint.deploy.plan import ServerPlan
 from fastlint.deploy.python_entry import PythonFiles
 from fastlint.deploy.service import Readings
 from fastlint.finding import Confidence, Finding, Location, Step
@@ -37,6 +38,34 @@ from fastlint.suppress import Suppression, apply, read_suppressions
 from fastlint.witness import witness
 
 _UNPARSABLE = "FL001"
+
+
+@dataclass(slots=True)
+class Opened:
+    """One project, read and not yet judged."""
+
+    tree: SourceTree
+    graph: Graph
+    words: dict[str, RuleWords]
+    codes: set[str]  # of the rules that the settings select
+    python: PythonFiles
+    sources: _Sources
+    places: _Places
+    unreadable: list[tuple[SourceFile, Unreadable]]
+    cache: str = ""
+    store: FactStore | None = None
+
+    def project(self, plans: tuple[ServerPlan, ...], config: Config, deployment: Readings) -> Project:
+        """What checks may see of it."""
+        return Project(
+            self.graph,
+            self.words,
+            self.places.of,
+            plans=plans,
+            proxies=deployment.proxies,
+            databases=deployment.databases,
+            settings=config.target,
+        )
 
 
 @dataclass(slots=True)
@@ -92,12 +121,38 @@ def examine(request: CheckRequest) -> Examination:
 
 def _examine(request: CheckRequest) -> Examination:
     config = request.config
+    opened = open_project(request)
+    deployment = _deployment(opened.tree, config)
+    project = opened.project(read_plans(deployment, opened.python), config, deployment)
+    judged = judge(project, opened.codes)
+    findings = [*_unparsable(opened.unreadable, deployment, opened.words), *judged]
+    if opened.store is not None:
+        opened.store.tidy()
+    return Examination(
+        project, findings, opened.tree, opened.sources, opened.places, opened.codes, deployment, opened.cache
+    )
+
+
+def judge(project: Project, codes: set[str]) -> list[Finding]:
+    """What the checks of these rules find."""
+    return with_deep_stack(lambda: list(run_checks(project, codes)))
+
+
+def open_project(request: CheckRequest, more: Sequence[str] = ()) -> Opened:
+    """Everything that is read of the project around the requested paths; of none where there are none.
+
+    `more` are Python files for deployment only, relative to the project root, wherever they lie. Raises `DiscoverError`
+    as `check` does.
+    """
+    config = request.config
     words = load_words(rules_folder())
     codes = set(config.selection.codes(words))
     catalogue = load_catalogue(rules_folder(), _own_libraries(config))
-    tree = discover(
-        request.paths, config, request.stdin.path if request.stdin else None, foreign=_foreign_names(catalogue)
-    )
+    stdin = request.stdin.path if request.stdin else None
+    if request.paths or stdin:
+        tree = discover(request.paths, config, stdin, foreign=_foreign_names(catalogue))
+    else:
+        tree = SourceTree("", (), (), frozenset(), {})
     sources = _Sources(tree, request)
     cache = (request.cache or os.path.join(tree.root, folder.NAME)) if request.cached else ""
     cache = cache if cache and folder.usable(cache) else ""
@@ -107,24 +162,13 @@ def _examine(request: CheckRequest) -> Examination:
         request.progress(Progress("checking", 0, 0))
     graph = build_graph(modules, catalogue, config.entry_points)
     places = _Places(tree, graph, sources)
-    deployment = _deployment(tree, config)
-    project = Project(
-        graph,
-        words,
-        places.of,
-        plans=read_plans(deployment, _python_files(tree, sources, modules)),
-        proxies=deployment.proxies,
-        databases=deployment.databases,
-        settings=config.target,
-    )
-    judged = with_deep_stack(lambda: list(run_checks(project, codes)))
-    findings = [*_unparsable(unreadable, deployment, words), *judged]
-    if store is not None:
-        store.tidy()
-    return Examination(project, findings, tree, sources, places, codes, deployment, cache)
+    python = _python_files(tree, sources, modules, more)
+    return Opened(tree, graph, words, codes, python, sources, places, unreadable, cache, store)
 
 
-def _python_files(tree: SourceTree, sources: _Sources, modules: list[tuple[Module, tuple[str, ...]]]) -> PythonFiles:
+def _python_files(
+    tree: SourceTree, sources: _Sources, modules: list[tuple[Module, tuple[str, ...]]], more: Sequence[str] = ()
+) -> PythonFiles:
     """The Python files of the project as deployment needs them: facts and places on demand, each file once."""
     parsed = {module.path: module.facts for module, _ in modules}
     spans: dict[str, list[Span] | None] = {}
@@ -155,7 +199,9 @@ def _python_files(tree: SourceTree, sources: _Sources, modules: list[tuple[Modul
         return file.relative if file is not None else None
 
     served = [module.path for module, _ in modules if module.kind == "app"]
-    return PythonFiles(tuple(names), tuple(sorted(served)), facts, lambda path: names.get(path, ""), find, place, lines)
+    return PythonFiles(
+        (*names, *more), tuple(sorted(served)), facts, lambda path: names.get(path, ""), find, place, lines
+    )
 
 
 def _own_libraries(config: Config) -> list[Library]:
@@ -347,12 +393,9 @@ def _report(request: CheckRequest, examination: Examination, started: float) -> 
     findings, codes = examination.findings, examination.codes
     words, graph = examination.project.rules, examination.project.graph
     config = request.config
-    suppressions: list[Suppression] = []
     deployed = {path for plan in examination.project.plans for path in plan.files}
-    for path in dict.fromkeys((*(file.relative for file in tree.files), *sorted(deployed))):
-        source = sources.read(path)
-        if isinstance(source, bytes):
-            suppressions.extend(read_suppressions(source, path, words.keys()))
+    paths = (*(file.relative for file in tree.files), *sorted(deployed))
+    suppressions = _suppressions(paths, sources, words)
     complete = len(tree.reported) == len(tree.files)
     settings = os.path.relpath(config.file, tree.root).replace(os.sep, "/") if complete and config.file else ""
     quiet = frozenset(file.relative for file in tree.files if file.kind != "app")
@@ -411,6 +454,23 @@ def _report(request: CheckRequest, examination: Examination, started: float) -> 
         excerpts=_excerpts(shown, sources),
         cache=examination.cache,
     )
+
+
+def unsilenced(opened: Opened, findings: list[Finding], config: Config) -> list[Finding]:
+    """The findings that no comment and no per-file ignore silences, sorted."""
+    paths = [place.path for finding in findings for place in finding.places()]
+    comments = _suppressions(paths, opened.sources, opened.words)
+    return sorted(apply(findings, comments, config.per_file_ignores, opened.codes).kept)
+
+
+def _suppressions(paths: Iterable[str], sources: _Sources, words: dict[str, RuleWords]) -> list[Suppression]:
+    """The comments in these files that silence something."""
+    out: list[Suppression] = []
+    for path in dict.fromkeys(paths):
+        source = sources.read(path)
+        if isinstance(source, bytes):
+            out.extend(read_suppressions(source, path, words.keys()))
+    return out
 
 
 def _excerpts(findings: list[Finding], sources: _Sources) -> dict[tuple[str, int], str]:

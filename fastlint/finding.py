@@ -39,7 +39,10 @@ class Confidence(IntEnum):
 
 @dataclass(frozen=True, order=True, slots=True)
 class Location:
-    """A place in a file: path relative to the project root with `/`, lines and columns counted from 1."""
+    """A place in a file: path relative to the project root with `/`, lines and columns counted from 1.
+
+    Line 0: no file, but something that runs, which `path` names: "process 1234".
+    """
 
     path: str
     line: int = 1

@@ -1,6 +1,6 @@
-"""The cores and the memory that this process really has, each figure with where it came from. Judges nothing.
+"""The cores and the memory that a process really has, each figure with where it came from. Judges nothing.
 
-Counts what the system has (psutil), what this process may use (affinity), and what the control groups around it grant
+Counts what the system has (psutil), what the process may use (affinity), and what the control groups around it grant
 (cgroup v1 and v2). A limit of a group binds all groups below it, so the smallest of the group and its ancestors counts.
 Sources: kernel documentation, admin-guide/cgroup-v1 and cgroup-v2; proc(5) and cgroups(7) for the files of `/proc`.
 """
@@ -38,24 +38,33 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What this process has: the smallest figure of each resource, and all figures that there are."""
+    """What a process has: the smallest figure of each resource, and all figures that there are."""
 
     cores: Figure
     memory: Figure
     figures: tuple[Figure, ...]
+    hidden: bool = False  # another process lies in groups that this one cannot see: they may grant less
 
 
-def read_machine(root: str = "/", counts: Counts | None = None) -> Machine:
-    """The machine as this process sees it; `root` is where `/proc` and `/sys` are read below, for recorded trees."""
+def read_machine(root: str = "/", counts: Counts | None = None, pid: int | None = None) -> Machine:
+    """The machine as a process sees it, this one if `pid` is None, with the counts of that process.
+
+    `root` is where `/proc` and `/sys` are read below, for recorded trees.
+    """
     counts = counts or count()
     figures = [Figure("cores", counts.logical, "logical CPUs of the system")]
     if counts.affinity is not None:
-        figures.append(Figure("cores", counts.affinity, "CPU affinity of this process"))
+        figures.append(
+            Figure("cores", counts.affinity, f"CPU affinity of {'this process' if pid is None else f'process {pid}'}")
+        )
     figures.append(Figure("memory", counts.memory, "physical memory of the system"))
-    figures.extend(_granted(root))
+    groups = list(_groups(root, "self" if pid is None else str(pid)))
+    # What lies outside of our own namespace is written with `..`; the root of the mount is then ours, not the other's.
+    outside = [each for each in groups if pid is not None and ".." in each[2]]
+    figures.extend(_granted(root, [each for each in groups if each not in outside]))
     cores = min((each for each in figures if each.resource == "cores"), key=lambda each: each.value)
     memory = min((each for each in figures if each.resource == "memory"), key=lambda each: each.value)
-    return Machine(cores, memory, tuple(figures))
+    return Machine(cores, memory, tuple(figures), bool(outside))
 
 
 def count() -> Counts:
@@ -77,8 +86,7 @@ class _Mount:
     point: str
 
 
-def _granted(root: str) -> Iterator[Figure]:
-    groups = list(_groups(root))
+def _granted(root: str, groups: list[tuple[int, frozenset[str], str]]) -> Iterator[Figure]:
     for mount in _mounts(root):
         for version, controllers, group in groups:
             if mount.version == version and (version == 2 or mount.controllers & controllers):
@@ -86,9 +94,9 @@ def _granted(root: str) -> Iterator[Figure]:
                     yield from _limits(root, mount, folder)
 
 
-def _groups(root: str) -> Iterator[tuple[int, frozenset[str], str]]:
-    """The groups of this process: `0::/path` in v2, `N:controllers:/path` in v1."""
-    for line in _read(root, "/proc/self/cgroup").splitlines():
+def _groups(root: str, process: str) -> Iterator[tuple[int, frozenset[str], str]]:
+    """The groups of a process: `0::/path` in v2, `N:controllers:/path` in v1."""
+    for line in _read(root, f"/proc/{process}/cgroup").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
         version = 2 if number == "0" and not controllers else 1

@@ -82,6 +82,46 @@ def test_a_worker_that_waits_leaves_room_for_more_on_its_core() -> None:
     assert advice.model.throughput(8) == pytest.approx(320)
 
 
+POOLED = Workload(routes=(Route("GET", "/", False, HERE),))
+
+
+def test_threads_that_only_wait_leave_their_core_to_more_workers() -> None:
+    advice = advise(situation(2, workload=POOLED, measured=measured(rate_per_worker=200, cpu=0.4)))
+    assert advice.model == WorkerModel(200, 0.4, 2, tokens=40)
+    assert advice.workers == 5  # 2 cores / 0.4
+    assert [round(advice.model.with_tokens(tokens).rate) for tokens in (10, 40, 80, 400)] == [50, 200, 400, 500]
+    row = advice.row("thread tokens")
+    assert row is not None
+    assert "100 of them would use it all, with 500 requests/s" in row.why
+
+
+@pytest.mark.parametrize(
+    ("rate", "latency", "share", "limit", "then"),
+    [
+        pytest.param(50, 0.2, 0.1, 200, 0.4, id="10 of 40 threads were in use"),
+        pytest.param(50, 0.2, 0.4, 125, 1.0, id="the core is used up before the threads are"),
+        pytest.param(200, 0.2, 0.4, 200, 0.4, id="all threads were in use"),
+        pytest.param(200, 0.6, 0.4, 200, 0.4, id="and requests waited for one"),
+    ],
+)
+def test_a_load_too_small_for_the_threads_is_no_limit(
+    rate: float, latency: float, share: float, limit: float, then: float
+) -> None:
+    seen = measured(rate_per_worker=rate, latency=latency, cpu=share)
+    model = advise(situation(2, workload=POOLED, measured=seen)).model
+    assert model is not None
+    assert (model.rate, model.share) == pytest.approx((limit, then))
+
+
+def test_threads_limit_nothing_where_the_core_does_or_the_loop_serves() -> None:
+    busy = advise(situation(2, workload=POOLED, measured=measured(rate_per_worker=200, latency=0.01, cpu=0.95)))
+    assert busy.model == WorkerModel(200, 0.95, 2)
+    mixed = replace(POOLED, routes=(*POOLED.routes, Route("GET", "/async", True, HERE)))
+    served = advise(situation(2, workload=mixed, measured=measured(rate_per_worker=50, latency=0.2, cpu=0.1)))
+    assert served.model == WorkerModel(50, 0.1, 2)
+    assert served.model.with_tokens(400) == served.model
+
+
 def test_a_stalled_loop_leaves_its_core_to_a_second_worker() -> None:
     stall = Stall("time.sleep", HERE, "FL102", Figure(0.2, "s", "written at app/main.py:7"), "GET /slow → slow")
     advice = advise(situation(4, workload=Workload(stalls=(stall,))))
@@ -368,6 +408,14 @@ def test_json_and_html_hold_the_same_advice(run: Run) -> None:
         ("--locust", "nowhere.csv"),
         ("--prometheus", "nowhere.txt"),
         ("--cores", "0"),
+        ("--cores", "0.1"),
+        ("--cores", "50m"),
+        ("--worker-cpu", "0"),
+        ("--worker-cpu", "300%"),
+        ("--locust", "empty"),
+        ("--locust", "foreign"),
+        ("--prometheus", "empty"),
+        ("--prometheus", "foreign"),
         ("--cores", "1", "--memory", "10MiB"),
         ("--service", "nobody"),
         ("--emit", "nothing", "--app", "main:app"),
@@ -377,6 +425,8 @@ def test_json_and_html_hold_the_same_advice(run: Run) -> None:
     ids=" ".join,
 )
 def test_bad_input_is_one_sentence_and_nothing_written(arguments: tuple[str, ...], run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "foreign").write_text("a,b\n1,2\n")
     before = sorted(tmp_path.iterdir())
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")

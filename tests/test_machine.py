@@ -213,6 +213,24 @@ def test_affinity_is_a_limit(tmp_path: Path) -> None:
     assert read_machine(str(tmp_path), Counts(16, None, GIB)).cores.value == 16
 
 
+def test_another_process_has_the_limits_of_its_own_groups(tmp_path: Path) -> None:
+    for process, group in (("self", "/mine"), ("7", "/other"), ("8", "/../unseen")):
+        folder = tmp_path / "proc" / process
+        folder.mkdir(parents=True)
+        (folder / "cgroup").write_text(f"0::{group}\n")
+        (folder / "mountinfo").write_text(V2)
+    for group, cores in (("mine", 1), ("other", 2)):
+        folder = tmp_path / "sys/fs/cgroup" / group
+        folder.mkdir(parents=True)
+        (folder / "cpu.max").write_text(f"{cores}00000 100000")
+    assert read_machine(str(tmp_path), COUNTS).cores.value == 1
+    other = read_machine(str(tmp_path), COUNTS, pid=7)
+    assert (other.cores.value, other.hidden) == (2, False)
+    assert "CPU affinity of process 7" in {figure.source for figure in other.figures}
+    unseen = read_machine(str(tmp_path), COUNTS, pid=8)
+    assert (unseen.cores.value, unseen.hidden) == (16, True)  # the groups of this process are not those of another
+
+
 def test_this_machine_is_no_larger_than_its_parts() -> None:
     machine, counts = read_machine(), count()
     assert 0 < machine.cores.value <= counts.logical == os.cpu_count()

@@ -60,9 +60,12 @@ def test_the_settings_in_the_readme_are_all_there_are(tmp_path: Path) -> None:
 
 
 def test_the_flags_in_the_readme_exist_and_the_commands_too() -> None:
-    commands = ("check", "rule", "rules", "host", "config", "advise")
+    commands = ("check", "rule", "rules", "host", "config", "advise", "inspect")
     known = set().union(*(flags(command) for command in commands))
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known
+    # What a command answers may hold the flags of others.
+    said = re.sub(r"^(?!\$ ).*\n", "", "\n".join(fenced("console")) + "\n", flags=re.MULTILINE)
+    said += re.sub(r"```console\n.*?```", "", README, flags=re.DOTALL)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", said)) <= known
     for line in (line for block in fenced("sh") for line in block.splitlines()):
         words = line.partition("#")[0].split()
         if words[:1] == ["fastlint"]:

@@ -10,6 +10,8 @@ from fastlint.advise.threads import size_pools, size_threads
 from fastlint.advise.workers import size_workers
 
 _MOST_CEILINGS = 5
+_PERIOD = 100  # ms in which a quota of processor time is counted (cgroup v2 `cpu.max`, kernel documentation)
+_TOO_FEW_CORES = 0.1  # every request then waits longer for the processor than most wait for a database
 _TELLING = 0.005  # a stall below 5 ms caps nothing that matters
 
 
@@ -38,6 +40,12 @@ def advise(situation: Situation) -> Advice:
 def _sensible(situation: Situation) -> None:
     if situation.cores.value <= 0:
         raise AdviceError(f"{situation.cores.value:g} cores ({situation.cores.source}): there is nothing to run on")
+    if situation.cores.value <= _TOO_FEW_CORES:
+        run = situation.cores.value * _PERIOD
+        raise AdviceError(
+            f"{situation.cores.value:g} cores ({situation.cores.source}) let a worker run for {run:.3g} ms and "
+            f"then stand still for {_PERIOD - run:.3g} ms, again and again: no setting helps, it needs more of a core"
+        )
     for name, figure in (
         ("rate", situation.goal),
         ("rate per worker", situation.measured.rate_per_worker),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,11 +11,24 @@ class WorkerModel:
 
     Workers add up until the cores are used up: rate(w) = rate x min(w, cores / share). A worker whose limit is not the
     processor (threads that wait, a stalled loop) has a small share, and many of them fit on a core.
+
+    `tokens` are the threads that are that limit, None where something else is. By Little's law (J. D. C. Little, "A
+    Proof for the Queuing Formula: L = λW", Operations Research 9, 1961) a pool of T threads that each request holds for
+    W seconds serves T / W requests/s, and a request costs share / rate seconds of the processor:
+    rate(T) = min(rate x T / tokens, rate / share).
     """
 
     rate: float
     share: float
     cores: float
+    tokens: int | None = None
+
+    def with_tokens(self, tokens: int) -> WorkerModel:
+        """The same worker with another number of threads; unchanged where threads are not its limit."""
+        if self.tokens is None:
+            return self
+        rate = min(self.rate * tokens / self.tokens, self.rate / self.share)
+        return replace(self, rate=rate, share=min(self.share * rate / self.rate, 1.0), tokens=tokens)
 
     def throughput(self, workers: int) -> float:
         """Requests/s that so many workers serve."""

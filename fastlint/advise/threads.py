@@ -52,6 +52,14 @@ def _tokens(situation: Situation, workers: WorkerAdvice) -> Row:
         words.append(f"{used[1]}, x {_SPARE} = {math.ceil(used[0] * _SPARE)}; AnyIO gives {default}")
     else:
         words.append(f"AnyIO's default; {default} / latency requests/s a worker pass through it")
+    model = workers.model
+    if model is not None and model.tokens is not None and model.share < situation.assumptions.busy_share:
+        most = math.ceil(model.tokens / model.share)
+        words.append(
+            f"{model.tokens} threads limit a worker to {written(model.rate, 'requests/s')} with "
+            f"{written(model.share, 'share')} of a core: {most} of them would use it all, with "
+            f"{written(model.with_tokens(most).rate, 'requests/s')}"
+        )
     if queue is not None and queue.value > 0:
         grows = ", and more by the minute" if situation.measured.queue_growing else ""
         wanted = max(wanted, default + math.ceil(queue.value * _SPARE))

@@ -16,6 +16,7 @@ from fastlint.advise.prediction import WorkerModel
 from fastlint.advise.refusals import AdviceError
 
 _EPSILON = 1e-9
+_FULL = 0.9  # of the threads in use on average: then some request waits for one
 _SHARED_MODEL = 500 * MIB  # a process this large is worth sharing by preloading rather than repeating a pod
 
 
@@ -56,17 +57,34 @@ def worker_memory(situation: Situation) -> Figure:
 def worker_model(situation: Situation) -> WorkerModel | None:
     """One worker at its limit; None where no rate was measured or given.
 
-    A rate that an exporter saw is not a limit: it is scaled to a fully used core by the CPU share measured with it.
+    A rate that an exporter saw is not a limit: it is scaled to a fully used core by the CPU share measured with it. Nor
+    is one at which requests left threads free, see `_of_threads`.
     """
     measured = situation.measured
     one = measured.one_worker()
     cores = situation.cores.value
     if one is not None:
         share = measured.cpu.value if measured.cpu is not None and 0 < measured.cpu.value <= 1 else 1.0
-        return WorkerModel(one.value, share, cores)
+        return _of_threads(situation, WorkerModel(one.value, share, cores))
     if measured.rate is not None and measured.cpu is not None and measured.cpu.value > 0:
         return WorkerModel(measured.rate.value / measured.cpu.value, 1.0, cores)
     return None
+
+
+def _of_threads(situation: Situation, model: WorkerModel) -> WorkerModel:
+    """A worker whose routes all run in the thread pool, and that was measured with a core to spare: threads limit it.
+
+    Where fewer requests were inside than there are threads (rate x latency < tokens, Little's law), the load was too
+    small to find that limit: it is tokens / latency, or what the core allows.
+    """
+    routes, tokens = situation.workload.routes, situation.assumptions.tokens
+    if not routes or situation.workload.on_loop or model.share > situation.assumptions.busy_share:
+        return model
+    latency = situation.measured.latency
+    if latency is not None and model.rate * latency.value < _FULL * tokens:
+        rate = min(tokens / latency.value, model.rate / model.share)
+        model = WorkerModel(rate, min(model.share * rate / model.rate, 1.0), model.cores)
+    return WorkerModel(model.rate, model.share, model.cores, tokens)
 
 
 def _fitting(situation: Situation, memory: Figure) -> int | None:

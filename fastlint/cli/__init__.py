@@ -20,7 +20,8 @@ from fastlint.advise.refusals import AdviceError, MeasurementError
 from fastlint.cache import answers, folder
 from fastlint.cache.identity import identity
 from fastlint.cli.deployment import advise_command, config_command, host_command
-from fastlint.cli.terminal import COLOR, CORES, MEMORY, ROWS, TARGET, Exit, coloured
+from fastlint.cli.inspect import inspect_command
+from fastlint.cli.terminal import COLOR, CORES, MEMORY, ROWS, TARGET, Exit, coloured, way
 from fastlint.config import (
     Amount,
     Config,
@@ -47,6 +48,7 @@ from fastlint.report import (
 from fastlint.report.model import CheckRequest, Progress, Report, StdinSource
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import RuleWords, load_words
+from fastlint.running.refusals import RunningError
 from fastlint.source.discover import DiscoverError, discover
 from fastlint.source.parallel import usable_jobs
 from fastlint.streams import prepare, tell, terminal, write
@@ -69,7 +71,7 @@ def _run(arguments: list[str]) -> int:
         )
     except click.ClickException as error:
         return _refuse(error.format_message())
-    except (ConfigError, DiscoverError, AdviceError, MeasurementError) as error:
+    except (ConfigError, DiscoverError, AdviceError, MeasurementError, RunningError) as error:
         return _refuse(str(error))
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
@@ -147,7 +149,7 @@ def _rules(output_format: str, color: str) -> int:
     return Exit.CLEAN
 
 
-for _command in (host_command, config_command, advise_command):
+for _command in (host_command, config_command, advise_command, inspect_command):
     _cli.add_command(_command)
 
 
@@ -380,12 +382,12 @@ def _checked(request: CheckRequest, output: _Output) -> Exit:
 
 def _deliver(report: Report, words: dict[str, RuleWords], output: _Output) -> str:
     """Write the report where it is wanted; returns what was written."""
-    prefix = _way(os.getcwd(), report.root)
+    prefix = way(os.getcwd(), report.root)
     style = Style(
         colour=coloured(output.color, to_file=output.file is not None),
         unresolved=output.unresolved,
         prefix=prefix,
-        inside="" if prefix.strip("./") else _way(report.root, os.getcwd()),
+        inside="" if prefix.strip("./") else way(report.root, os.getcwd()),
     )
     form = statistics if output.statistics else FORMATS[output.format]
     text = form(report, words, style)
@@ -448,12 +450,6 @@ def _target(flags: _Settings, settings: TargetSettings) -> TargetSettings:
         memory=flags.memory or settings.memory,
         host=flags.target == "host",
     )
-
-
-def _way(start: str, end: str) -> str:
-    """From one folder to another, to be put before a path: "", "services/api/" or "../"."""
-    relative = os.path.relpath(end, start).replace(os.sep, "/")
-    return "" if relative == "." else relative + "/"
 
 
 class _ProgressLine:

@@ -78,6 +78,16 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
     return _positive(context, parameter, text.removesuffix("s") if value is not None else None)
 
 
+def _share(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """A callback that reads a share of one core: `0.4` or `40%`."""
+    text = (value or "").strip()
+    percent = _positive(context, parameter, text.removesuffix("%") if value is not None else None)
+    share = percent / 100 if percent is not None and text.endswith("%") else percent
+    if share is not None and share > 1.2:  # a process is seen slightly above its core at times
+        raise click.UsageError(f"{parameter.opts[-1]}: {value!r} is more than the one core that an event loop can use")
+    return None if share is None else min(share, 1.0)
+
+
 @click.command("advise")
 @click.argument("path", default=".")
 @click.option("--service", metavar="NAME", help="The service to advise, if there are several.")
@@ -85,6 +95,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--rate-per-worker", callback=_positive, metavar="N", help="Requests/s that one worker served at most.")
 @click.option("--latency", callback=_seconds, metavar="TIME", help="Mean response time: 0.2, 0.2s or 200ms.")
 @click.option("--locust", "locust_file", metavar="FILE", help="What `locust --csv` (the …_stats.csv) or --json wrote.")
+@click.option("--worker-cpu", callback=_share, metavar="SHARE", help="Share of a core it used then: 0.4 or 40%.")
 @click.option("--measured-workers", callback=_positive, metavar="N", help="Workers that served during the measurement.")
 @click.option("--prometheus", metavar="FILE|URL", help="Metrics: exposition text, an exporter, or a Prometheus server.")
 @CORES
@@ -103,6 +114,7 @@ def advise_command(
     rate_per_worker: float | None,
     latency: float | None,
     locust_file: str | None,
+    worker_cpu: float | None,
     measured_workers: float | None,
     prometheus: str | None,
     cores: Amount | None,
@@ -124,7 +136,7 @@ def advise_command(
     from fastlint.advise.workload import load_assumptions
     from fastlint.engine import examine
 
-    measured = _measurements(rate_per_worker, latency, locust_file, measured_workers, prometheus)
+    measured = _measurements(rate_per_worker, latency, locust_file, worker_cpu, measured_workers, prometheus)
     settings = _project_settings(path)
     wanted = replace(
         settings.target,
@@ -169,6 +181,7 @@ def _measurements(
     rate_per_worker: float | None,
     latency: float | None,
     locust_file: str | None,
+    worker_cpu: float | None,
     measured_workers: float | None,
     prometheus: str | None,
 ) -> Measured:
@@ -181,6 +194,7 @@ def _measurements(
     measured = Measured(
         rate_per_worker=None if rate_per_worker is None else Figure(rate_per_worker, "requests/s", "--rate-per-worker"),
         latency=None if latency is None else Figure(latency, "s", "--latency"),
+        cpu=None if worker_cpu is None else Figure(worker_cpu, "share", "--worker-cpu"),
         workers=None if measured_workers is None else Figure(measured_workers, "", "--measured-workers"),
     )
     if locust_file is not None:

@@ -52,6 +52,12 @@ def amount(
     return amount
 
 
+def way(start: str, end: str) -> str:
+    """From one folder to another, to be put before a path: "", "services/api/" or "../"."""
+    relative = os.path.relpath(end, start).replace(os.sep, "/")
+    return "" if relative == "." else relative + "/"
+
+
 COLOR = click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),

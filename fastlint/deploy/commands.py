@@ -53,7 +53,7 @@ _MODULES = {
     "uvicorn": "uvicorn", "gunicorn": "gunicorn", "gunicorn.app.wsgiapp": "gunicorn", "hypercorn": "hypercorn",
     "fastapi": "fastapi", "fastapi_cli": "fastapi",
 }  # fmt: skip
-_SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "fastapi"})
+SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "fastapi"})
 _NUMBERS = frozenset({"count", "integer", "number"})
 _ABBREVIATES = frozenset({"gunicorn", "hypercorn"})  # argparse accepts unambiguous beginnings of long flags
 
@@ -123,6 +123,11 @@ def plain_words(words: tuple[Text, ...]) -> tuple[ShellWord, ...]:
     return tuple(ShellWord(value_of(one.text), one.where, one.text, one) for one in words)
 
 
+def is_python(name: str) -> bool:
+    """Whether a program of this name is a Python interpreter."""
+    return bool(_PYTHON.match(name.lower()))
+
+
 def literal_of(word: ShellWord) -> str | None:
     """The text of a word, if nothing in it is open."""
     return word.value if isinstance(word.value, str) else None
@@ -151,11 +156,11 @@ def _started(
     if first is None:
         return
     name = first.rpartition("/")[2]
-    if name in _SERVERS:
+    if name in SERVERS:
         yield from _server(name, words, environment, way, folder)
     elif name in _SHELLS or name == "su":
         yield from _shell(words, environment, way, folder)
-    elif _PYTHON.match(name):
+    elif is_python(name):
         yield from _python(words, environment, way, folder)
     elif name in _RUNNERS and any(literal_of(word) == _RUNNERS[name] for word in words[1:6]):
         place = next(number for number, word in enumerate(words) if literal_of(word) == _RUNNERS[name])
@@ -231,7 +236,7 @@ def _shell(
 def _python(
     words: tuple[ShellWord, ...], environment: Mapping[str, Value], way: _Way, folder: str
 ) -> Iterator[Command | Program]:
-    """`python -m module …` and `python file.py …`."""
+    """`python -m module …`, `python file.py …` and `python /usr/local/bin/uvicorn …`."""
     number = 1
     while number < len(words):
         text = literal_of(words[number])
@@ -245,9 +250,14 @@ def _python(
             elif module is not None:
                 yield Program("python module", module, rest[0].where, way.by, rest[1:], way.environment, way.replaces)
             return
+        if text == "-c":
+            return  # code, not a file
         if text.startswith("-"):
             number += 2 if text in ("-W", "-X") else 1
             continue
+        if text.rpartition("/")[2] in SERVERS:  # the script that an installer writes
+            yield from _server(text.rpartition("/")[2], words[number:], environment, way, folder)
+            return
         yield Program(
             "python file", text, words[number].where, way.by, words[number + 1 :], way.environment, way.replaces
         )

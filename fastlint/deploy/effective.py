@@ -89,6 +89,14 @@ def settings_of(
     return Effective(settings, app, tuple(problems), hooks, tuple(files))
 
 
+def named_configs(command: Command, environment: Mapping[str, Said]) -> tuple[str, ...]:
+    """The configuration files that gunicorn is told of, the last one counts: by its command line, else by
+    GUNICORN_CMD_ARGS."""
+    if command.config_files or command.server != "gunicorn":
+        return command.config_files
+    return _arguments_variable(server("gunicorn"), environment, Surroundings(), [])[1]
+
+
 def _known_as(name: str) -> str:
     return "hypercorn" if name == "hypercorn" else "uvicorn"
 

@@ -132,6 +132,12 @@ def advice_json(advice: Advice) -> str:
             "throughput": [
                 {"workers": workers, "rate": model.throughput(workers)} for workers in range(1, 2 * model.best() + 1)
             ],
+            "threads": None
+            if model.tokens is None
+            else [
+                {"tokens": tokens, "rate": model.with_tokens(tokens).rate}
+                for tokens in (model.tokens // 4, model.tokens // 2, model.tokens, 2 * model.tokens, 4 * model.tokens)
+            ],
         },
         "ceilings": list(advice.ceilings),
         "first": list(advice.first),

@@ -34,14 +34,15 @@ def render(report: Report, rules: Mapping[str, RuleWords], style: Style) -> str:
             "unresolved": len(report.unresolved),
             "failed": report.failed,
         },
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_json(finding) for finding in report.findings],
     }
     if style.unresolved:
         document["unresolved"] = [_step(step) for step in report.unresolved]
     return json.dumps(document, indent=2) + "\n"
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """One finding."""
     return {
         "code": finding.code,
         "name": finding.name,

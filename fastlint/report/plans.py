@@ -24,8 +24,13 @@ def show_plans(plans: Sequence[ServerPlan], style: Style) -> str:
 
 
 def _table(plan: ServerPlan, style: Style) -> str:
-    head = f"{plan.name}: {plan.server} {_target(plan)} ({plan.where.path}:{plan.where.line})"
-    lines = [paint(head, _BOLD, style)]
+    head = f"{plan.name}: {plan.server} {app_of(plan)} ({plan.where.path}:{plan.where.line})"
+    return "\n".join([paint(head, _BOLD, style), *setting_rows(plan, style)]) + "\n"
+
+
+def setting_rows(plan: ServerPlan, style: Style) -> list[str]:
+    """The settings of a plan, one line each, with everything that the server would refuse."""
+    lines: list[str] = []
     rows: list[tuple[str, str, str, Setting | None]] = [
         (name, _value(setting), _by(setting.said, style), setting) for name, setting in _ordered(plan)
     ]
@@ -40,10 +45,11 @@ def _table(plan: ServerPlan, style: Style) -> str:
         lines.append(f"  refused: {problem.name}: {problem.text}{near}  {problem.where.path}:{problem.where.line}")
     if plan.hooks:
         lines.append(f"  hooks: {', '.join(sorted(plan.hooks))}")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
-def _target(plan: ServerPlan) -> str:
+def app_of(plan: ServerPlan) -> str:
+    """The application as the server is told of it, in words where it is no import string."""
     return (
         plan.app
         if isinstance(plan.app, str)
@@ -81,17 +87,18 @@ def _value(setting: Setting) -> str:
 
 
 def _by(said: Said, style: Style) -> str:
-    if said.where is None:
+    if said.where is None or said.where.line < 1:
         return said.by
     return f"{said.by}, {style.shown(said.where.path)}:{said.where.line}"
 
 
 def show_plans_json(plans: Sequence[ServerPlan]) -> str:
     """The plans for programs: values are JSON where they are known, expressions in words where they are not."""
-    return json.dumps({"version": VERSION, "services": [_plan(plan) for plan in plans]}, indent=2) + "\n"
+    return json.dumps({"version": VERSION, "services": [plan_json(plan) for plan in plans]}, indent=2) + "\n"
 
 
-def _plan(plan: ServerPlan) -> dict[str, Any]:
+def plan_json(plan: ServerPlan) -> dict[str, Any]:
+    """One plan, with every setting that it has."""
     return {
         "name": plan.name,
         "server": plan.server,

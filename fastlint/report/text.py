@@ -32,7 +32,7 @@ def full(report: Report, rules: Mapping[str, RuleWords], style: Style) -> str:
 
 def concise(report: Report, rules: Mapping[str, RuleWords], style: Style) -> str:
     """Every finding on one line; then the last line of the run."""
-    return "\n".join([*(_header(finding, style) for finding in report.findings), *_closing(report, style)]) + "\n"
+    return "\n".join([*(header(finding, style) for finding in report.findings), *_closing(report, style)]) + "\n"
 
 
 def story(finding: Finding, style: Style) -> Iterator[str]:
@@ -75,7 +75,7 @@ def paint(text: str, ink: str, style: Style) -> str:
 
 
 def _block(finding: Finding, report: Report, style: Style) -> Iterator[str]:
-    yield _header(finding, style)
+    yield header(finding, style)
     margin = " " * len(str(finding.where.line))
     source = report.excerpts.get((finding.where.path, finding.where.line))
     if source is not None:
@@ -87,17 +87,22 @@ def _block(finding: Finding, report: Report, style: Style) -> Iterator[str]:
         yield f"{margin} {line}"
 
 
-def _header(finding: Finding, style: Style) -> str:
+def header(finding: Finding, style: Style) -> str:
+    """The finding on one line: place, code, severity, message."""
     where, ink = _place(finding.where, style), _INKS[finding.severity]
     code, severity = paint(finding.code, ink, style), paint(f"[{finding.severity.word}]", ink, style)
     return f"{paint(where, _BOLD, style)}: {code} {severity} {visible(finding.message)}"
 
 
 def _place(where: Location, style: Style) -> str:
+    if where.line < 1:
+        return visible(where.path)
     return f"{visible(style.shown(where.path))}:{where.line}:{where.column}"
 
 
 def _hop(step: Step, style: Style) -> str:
+    if step.where.line < 1:
+        return f"{visible(step.text)} ({visible(step.where.path)})"
     return f"{visible(step.text)} ({visible(style.shown(step.where.path))}:{step.where.line})"
 
 
