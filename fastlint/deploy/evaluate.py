@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastlint.deploy.values import Apply, Cores, Counter, Env, Raises, Unknown, compute, is_literal
+from fastlint.deploy.values import Apply, Cores, Counter, Env, Raises, Unknown, bounded, compute, is_literal
 from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node
 from fastlint.source.nodes import calls_within
 
@@ -222,7 +222,7 @@ class _Run:
                 self._assign(statement[1], self.value(statement[3], scope), statement[-1], scope)
         elif tag == "+=":
             old = self.value(statement[1], scope)
-            value = self._operate(statement[2], old, self.value(statement[3], scope))
+            value = bounded(self._operate(statement[2], old, self.value(statement[3], scope)))
             self._assign(statement[1], value, statement[-1], scope)
         elif tag == "if":
             branch = statement[2 if self.value(statement[1], scope) else 3]
@@ -306,7 +306,7 @@ class _Run:
             return first
         if isinstance(test, Unknown) or not (_plain(test) and _plain(first) and _plain(second)):
             return Unknown("depends on what only the run knows")
-        return Apply("if", (test, first, second))
+        return bounded(Apply("if", (test, first, second)))
 
     def _loop(self, statement: Any, scope: _Scope) -> _Returned | None:
         """A loop over what is known is run; of any other, what it binds is unknown afterwards."""
@@ -480,6 +480,8 @@ class _Run:
                 raise _Exhausted  # any name may be anything from here on
         elif isinstance(base, dict) and is_literal(key):
             base[key] = value
+            if bounded(base) is not base:
+                base[key] = Unknown("more of a dictionary")
 
     def lookup(self, name: str, scope: _Scope) -> Any:
         """What a name is."""
@@ -506,7 +508,8 @@ class _Run:
         if node is None:
             return Unknown("not followed")
         handler = _EXPRESSIONS.get(node[0])
-        return handler(self, node, scope) if handler is not None else Unknown("not followed")
+        value = handler(self, node, scope) if handler is not None else Unknown("not followed")
+        return value if node[0] in ("n", "a", "k") else bounded(value)  # a name was bounded when it was bound
 
     def _constant(self, node: Node, scope: _Scope) -> Any:
         return node[1]
@@ -578,9 +581,9 @@ class _Run:
         if isinstance(left, _Foreign) or isinstance(right, _Foreign):
             return Unknown("an operation on something unknown")
         if name == "truediv" and isinstance(left, str) and isinstance(right, str):
-            return f"{left.rstrip('/')}/{right}"  # a path: they are strings here
+            return self._computed("format", (left.rstrip("/"), "/", right))  # a path: they are strings here
         if isinstance(left, list) and isinstance(right, (list, tuple)) and name == "iadd":
-            left.extend(right)
+            self._grow(left, len(left), right)
             return left
         if isinstance(left, list) and isinstance(right, list) and name == "add":
             return left + right
@@ -734,11 +737,11 @@ class _Run:
         """A method of a literal: of text, or of a list or dictionary of this file."""
         if isinstance(base, list) and name in ("append", "extend", "insert"):
             if name == "append" and len(args) == 1:
-                base.append(args[0])
+                self._grow(base, len(base), args)
             elif name == "insert" and len(args) == 2 and isinstance(args[0], int):
-                base.insert(args[0], args[1])
+                self._grow(base, args[0], args[1:])
             elif name == "extend" and len(args) == 1 and isinstance(args[0], (list, tuple)):
-                base.extend(args[0])
+                self._grow(base, len(base), args[0])
             else:
                 base.append(Unknown("more of a list"))
             return None
@@ -757,6 +760,12 @@ class _Run:
         if name in _METHODS:
             return self._computed(name, (base, *args))
         return Unknown(f".{name}()")
+
+    def _grow(self, base: list[Any], place: int, more: Sequence[Any]) -> None:
+        """Put more into a list, in place."""
+        base[place:place] = more
+        if bounded(base) is not base:
+            base[:] = [Unknown("more of a list")]
 
     def _format(self, text: str, args: list[Any]) -> Any:
         if text.count("{}") != len(args) or text.count("{") != len(args):
@@ -809,16 +818,24 @@ class _Run:
             except (ValueError, RecursionError) as error:
                 raise Raises("JSONDecodeError") from error
         if name in ("pathlib.Path", "str", "os.path.join", "pathlib.PurePath") and args:
-            return "/".join(args) if all(isinstance(arg, str) for arg in args) else Unknown("a path")
+            known = all(isinstance(arg, str) for arg in args)
+            return self._computed("join", ("/", tuple(args))) if known else Unknown("a path")
         if name in ("list", "tuple") and len(args) == 1 and isinstance(args[0], (list, tuple)):
             return list(args[0])
         if name in ("print", "dotenv.load_dotenv", "logging.basicConfig"):
             return None
-        if name == "range" and args and all(isinstance(arg, int) for arg in args) and abs(args[-1]) <= _LONGEST_LOOP:
-            return list(range(*args))
+        if name == "range" and args and all(isinstance(arg, int) for arg in args):
+            return self._range(args)
         if name in ("sys.exit", "exit", "quit", "os._exit"):
             raise Raises("SystemExit")
         return Unknown(f"{name}()")
+
+    def _range(self, args: list[int]) -> Any:
+        try:
+            numbers = range(*args)
+            return list(numbers) if len(numbers) <= _LONGEST_LOOP else Unknown("a long range")
+        except (TypeError, ValueError, OverflowError) as error:
+            raise Raises(type(error).__name__) from error
 
     def _variable(self, name: Any, default: Any, required: bool) -> Any:
         if not isinstance(name, str):
