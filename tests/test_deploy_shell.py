@@ -9,7 +9,7 @@ import pytest
 from fastlint.deploy.service import Text
 from fastlint.deploy.shell import ShellCommand, ShellWord, shell_commands
 from fastlint.deploy.texts import joined, lines_of
-from fastlint.deploy.values import Apply, Cores, Counter, Env, Unknown, Value
+from fastlint.deploy.values import Apply, Cores, Counter, Env, Surroundings, Unknown, Value, resolve
 from fastlint.finding import Location
 
 
@@ -266,3 +266,20 @@ def test_depth_and_length_have_an_end(text: str) -> None:
     started = time.monotonic()
     assert len(commands(text * 3000)) <= 3000
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A=xxxxxxxxxx\n" + "A=$A$A\n" * 40,  # a text that is known
+        "A=$A$A\n" * 40,  # one that is not
+        "A=$((A+A))\n" * 40,
+        "A=$((A+1))\n" * 400,
+        "A=${B:-$A$A}\n" * 40,
+    ],
+)
+def test_texts_that_double_themselves_end(text: str) -> None:
+    began = time.process_time()
+    (command,) = commands(f"{text}uvicorn a:b --port $A")
+    assert len(str(resolve(command.words[-1].value, Surroundings()))) < 100_000
+    assert time.process_time() - began < 5

@@ -150,6 +150,38 @@ def test_kubernetes_accepts_the_manifest(folder: Path) -> None:
         kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
 
 
+def against_the_specification(path: Path) -> subprocess.CompletedProcess[str]:
+    """What the schema of the Compose Specification, which check-jsonschema (a development dependency) ships, says."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_specification_of_compose_accepts_the_file(folder: Path) -> None:
+    done = against_the_specification(folder / "compose" / KINDS["compose"])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("deploy:", "deployment:"),  # a key that no service has
+        ("cpus:", "cores:"),  # the same three levels deeper
+        ("stop_grace_period: 10s", "stop_grace_period: [10s]"),  # a value of another kind
+        ('cpus: "2"', "cpus: [2]"),
+    ],
+)
+def test_the_specification_of_compose_refuses_mistakes(
+    written: str, instead: str, folder: Path, tmp_path: Path
+) -> None:
+    text = (folder / "compose" / KINDS["compose"]).read_text()
+    assert written in text
+    broken = tmp_path / KINDS["compose"]
+    broken.write_text(text.replace(written, instead, 1))
+    done = against_the_specification(broken)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Schema validation errors were encountered" in done.stdout
+
+
 def test_compose_says_what_it_should(folder: Path) -> None:
     from ruamel.yaml import YAML
 
@@ -157,6 +189,9 @@ def test_compose_says_what_it_should(folder: Path) -> None:
     (service,) = document["services"].values()
     assert service["deploy"]["resources"]["limits"] == {"cpus": "2", "memory": "1024M"}
     assert service["command"][:2] == ["uvicorn", "shop.main:app"]
+
+
+def test_docker_accepts_the_compose_file(folder: Path) -> None:
     if shutil.which("docker") is None:
         pytest.skip("no docker client on this machine: `docker compose config` is not asked")
     command = ["docker", "compose", "-f", str(folder / "compose" / KINDS["compose"]), "config", "-q"]

@@ -6,7 +6,6 @@ Files that are too large, that vanish or that cannot be opened are passed by; on
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -18,12 +17,11 @@ from fastlint.deploy.readers.environment import read_environment_file
 from fastlint.deploy.readers.processes import read_procfile, read_supervisor, read_systemd
 from fastlint.deploy.readers.purpose import for_development
 from fastlint.deploy.service import HOLE, Broken, Database, Kind, Proxy, Readings, Run, Service
-from fastlint.deploy.texts import decoded, joined, lines_of
+from fastlint.deploy.texts import decoded, joined, lines_of, names_shell
 from fastlint.finding import Location
 
 _MOST_YAML = 512 * 1024  # characters that are parsed: some 15,000 lines, which take seconds
 _WANTED = (compose.WANTED, kubernetes.WANTED, platforms.WANTED, proxies.WANTED)
-_SHEBANG = re.compile(r"#!.*\b(?:sh|bash|dash|ash|zsh)\b")
 
 _Reader = Callable[[str, str], "tuple[list[Service], list[Broken]] | list[Service]"]
 
@@ -132,7 +130,7 @@ class _Reading:
 
 
 def _read_script(path: str, text: str) -> list[Service]:
-    if not path.endswith((".sh", ".bash")) and not _SHEBANG.match(text):
+    if not path.endswith((".sh", ".bash")) and not names_shell(text):
         return []
     whole = joined(lines_of(path, text), "\n")
     return [

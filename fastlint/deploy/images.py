@@ -69,6 +69,7 @@ class Images:
             environment={**parent.environment, **image.environment},
             folder=image.folder or parent.folder,
             copies=(*parent.copies, *image.copies),
+            written={**parent.written, **image.written},
         )
 
     def _link(self, find: Callable[[Service], Service | None]) -> None:

@@ -16,7 +16,8 @@ from fastlint.deploy.effective import settings_of
 from fastlint.deploy.images import Images, Served
 from fastlint.deploy.plan import Command, Said, ServerPlan, Setting
 from fastlint.deploy.python_entry import PythonFiles, read_python, starts_server
-from fastlint.deploy.service import Kind, Readings, Run, Service
+from fastlint.deploy.service import Kind, Readings, Run, Service, Text
+from fastlint.deploy.texts import names_shell
 from fastlint.deploy.values import Surroundings, resolve
 from fastlint.finding import Location
 
@@ -31,6 +32,22 @@ class _Start:
     command: Command
     environment: Mapping[str, Said]
     files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """Where a service finds the files that it starts."""
+
+    contexts: tuple[str, ...]  # folders of the project that may be the one it is started in, the likeliest first
+    written: Mapping[str, Text]  # files of its image whose text stands in the Dockerfile
+    folder: str  # of the image, in which it is started
+
+    def text(self, name: str) -> Text | None:
+        """A file that the image writes, as it is called from the folder or by the search path."""
+        path = posixpath.normpath(posixpath.join("/", self.folder, name))
+        if "/" in name or path in self.written:
+            return self.written.get(path)
+        return next((text for path, text in self.written.items() if posixpath.basename(path) == name), None)
 
 
 def read_plans(readings: Readings, python: PythonFiles) -> tuple[ServerPlan, ...]:
@@ -67,7 +84,7 @@ class _Join:
             return
         environment = {**(image.environment if image is not None else {}), **service.environment}
         folder = self._folder(service, image)
-        for start in self._starts(run, environment, folder, self._contexts(service, image), 0):
+        for start in self._starts(run, environment, folder, self._ground(service, image), 0):
             files = {*service.files, *start.files, *(image.files if image is not None else ())}
             yield self._plan(service, image, start, tuple(sorted(files)))
 
@@ -112,11 +129,16 @@ class _Join:
 
     def _served(self, image: Service) -> Iterator[Served]:
         """The servers that an image starts by itself."""
-        run, contexts = _run(image, image), self._contexts(image, image)
-        for start in self._starts(run, image.environment, "", contexts, 0, True) if run is not None else ():
+        run, ground = _run(image, image), self._ground(image, image)
+        for start in self._starts(run, image.environment, "", ground, 0, True) if run is not None else ():
             everything = {**start.environment, **start.command.environment}
-            settings = settings_of(start.command, everything, self.python, contexts).settings
+            settings = settings_of(start.command, everything, self.python, ground.contexts).settings
             yield Served(start.command, frozenset(_ports(settings)))
+
+    def _ground(self, service: Service, image: Service | None) -> _Ground:
+        written = image.written if image is not None else {}
+        scripts = {path: text for path, text in written.items() if names_shell(text.text) or text.text[:2] != "#!"}
+        return _Ground(self._contexts(service, image), scripts, self._folder(service, image))
 
     def _contexts(self, service: Service, image: Service | None) -> tuple[str, ...]:
         """The folders of the project that may be the one the server is started in, the likeliest first."""
@@ -143,19 +165,19 @@ class _Join:
         run: Run,
         environment: Mapping[str, Said],
         folder: str,
-        contexts: tuple[str, ...],
+        ground: _Ground,
         depth: int,
         asking: bool = False,
     ) -> Iterator[_Start]:
         values = {name: said.value for name, said in environment.items()}
         for found in read_run(run, values, folder):
-            yield from self._followed(found, environment, contexts, depth, asking)
+            yield from self._followed(found, environment, ground, depth, asking)
 
     def _followed(
         self,
         found: Command | Program,
         environment: Mapping[str, Said],
-        contexts: tuple[str, ...],
+        ground: _Ground,
         depth: int,
         asking: bool,
     ) -> Iterator[_Start]:
@@ -166,9 +188,9 @@ class _Join:
             return
         inner = {**environment, **found.environment}
         if found.kind == "script":
-            yield from self._in_script(found, inner, contexts, depth, asking)
+            yield from self._in_script(found, inner, ground, depth, asking)
             return
-        path = self._python_path(found, contexts)
+        path = self._python_path(found, ground.contexts)
         if path is None:
             return
         if not asking:
@@ -177,23 +199,40 @@ class _Join:
             yield _Start(replace(command, replaces_shell=found.replaces_shell), inner, (path,))
 
     def _in_script(
-        self, program: Program, environment: Mapping[str, Said], contexts: tuple[str, ...], depth: int, asking: bool
+        self, program: Program, environment: Mapping[str, Said], ground: _Ground, depth: int, asking: bool
     ) -> Iterator[_Start]:
-        script = self._script(program.name, contexts)
+        written = ground.text(program.name)
+        if written is not None:
+            yield from self._in_text(written, "shell script", program, environment, ground, depth, asking)
+            return
+        script = self._script(program.name, ground.contexts)
         if script is None or script.command is None or script.command.shell is None:
             values = {name: said.value for name, said in environment.items()}
             for one in read_words(program.arguments, values, program.by):  # an entrypoint that runs what it is given
-                yield from self._followed(one, environment, contexts, depth + 1, asking)
+                yield from self._followed(one, environment, ground, depth + 1, asking)
             return
         if not asking:
             self.used.add(script.where)
+        text, by = script.command.shell, script.by
+        for start in self._in_text(text, by, program, environment, ground, depth, asking):
+            yield replace(start, files=(*start.files, script.path))
+
+    def _in_text(
+        self,
+        text: Text,
+        by: str,
+        program: Program,
+        environment: Mapping[str, Said],
+        ground: _Ground,
+        depth: int,
+        asking: bool,
+    ) -> Iterator[_Start]:
+        """What the text of a script starts."""
         values = {name: said.value for name, said in environment.items()}
-        found = read_command(script.command.shell, values, script.by, "", program.arguments)
-        for one in found:
+        for one in read_command(text, values, by, "", program.arguments):
             if isinstance(one, Command) and not program.replaces_shell:
                 one = replace(one, replaces_shell=False)
-            for start in self._followed(one, environment, contexts, depth + 1, asking):
-                yield replace(start, files=(*start.files, script.path))
+            yield from self._followed(one, environment, ground, depth + 1, asking)
 
     def _script(self, name: str, contexts: tuple[str, ...]) -> Service | None:
         base = posixpath.basename(name)

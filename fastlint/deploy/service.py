@@ -107,6 +107,7 @@ class Service:
     last_stage: bool = False  # IMAGE: the one that counts where nobody names a target
     # IMAGE: (path in the build context, path in the image); into a folder where the latter ends with `/`
     copies: tuple[tuple[str, str], ...] = ()
+    written: Mapping[str, Text] = field(default_factory=dict)  # IMAGE: files whose text stands in the Dockerfile
     published: tuple[Said, ...] = ()  # addresses at which others than this host reach it
     inner: bool = False  # nobody but other containers of its network reaches it: nothing is published
     ports: tuple[int, ...] = ()  # that it listens on, as the file declares them: EXPOSE, containerPort, `ports`

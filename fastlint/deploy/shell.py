@@ -32,7 +32,7 @@ from fastlint.deploy.shell_syntax import (
     parse_shell,
 )
 from fastlint.deploy.texts import value_of, variable
-from fastlint.deploy.values import Apply, Cores, Counter, Env, Unknown, Value
+from fastlint.deploy.values import Apply, Cores, Counter, Env, Unknown, Value, apply, bounded
 from fastlint.finding import Location
 
 _MOST_COMMANDS = 500
@@ -333,7 +333,7 @@ class _Walk:
         if part.operator == "+":
             return word if isinstance(value, str) and value else Unknown(f"depends on ${part.name}")
         if isinstance(value, Env):
-            value = Env(part.name, word)
+            value = bounded(Env(part.name, word))
         elif value == "":
             value = word
         if part.operator == "=":
@@ -371,7 +371,7 @@ class _Walk:
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS and depth < 50:
             operands = (self._number(node.left, depth + 1), self._number(node.right, depth + 1))
             unknown = next((each for each in operands if isinstance(each, Unknown)), None)
-            return unknown or Apply(_OPERATIONS[type(node.op)], operands)
+            return unknown or bounded(Apply(_OPERATIONS[type(node.op)], operands))
         return Unknown("an expression of the shell")
 
 
@@ -388,9 +388,9 @@ def _together(values: list[Value]) -> Value:
     if len(values) == 1:
         return values[0]
     if all(isinstance(value, str) for value in values):
-        return "".join(str(value) for value in values)
+        return apply("format", tuple(values))  # which knows when a text grows too long
     unknown = next((value for value in values if isinstance(value, Unknown)), None)
-    return unknown or Apply("add", tuple(values))
+    return unknown or bounded(Apply("add", tuple(values)))
 
 
 def _merged(ends: list[dict[str, _Variable]]) -> dict[str, _Variable]:

@@ -10,6 +10,7 @@ from fastlint.deploy.service import HOLE, Broken, Text
 from fastlint.deploy.values import Unknown, Value
 from fastlint.finding import Location
 
+_SHEBANG = re.compile(r"#!.*\b(?:sh|bash|dash|ash|zsh)\b")
 _PLACEHOLDER = "filled in when it is deployed"
 
 
@@ -22,6 +23,11 @@ def decoded(path: str, data: bytes) -> str | Broken:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         return Broken(Location(path, line), f"it is not UTF-8 text: {error.reason} at byte {error.start}")
+
+
+def names_shell(text: str) -> bool:
+    """Whether the first line of a file says that a shell runs it."""
+    return _SHEBANG.match(text) is not None
 
 
 def lines_of(path: str, text: str) -> Iterator[Text]:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 _MOST_BITS = 4096  # of a whole number; Python writes none of more than 4300 digits
 _MOST_CHARACTERS = 65_536  # of a text, or parts of a tuple
+_MOST_PARTS = 2_000  # operands and elements, however deep
+_DEEPEST = 50  # operations of operations
+
+_Any = TypeVar("_Any")
 
 
 class Counter(Enum):
@@ -117,7 +121,7 @@ def compute(operation: str, operands: tuple[Value, ...]) -> Value:
     if unknown is not None:
         return unknown
     if any(not is_literal(operand) for operand in operands):
-        return Apply(operation, operands)
+        return bounded(Apply(operation, operands))
     function = _OPERATIONS.get(operation)
     if function is None:
         return Unknown(f"{operation}() is not followed")
@@ -137,13 +141,40 @@ def is_literal(value: Value) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
+def bounded(value: _Any) -> _Any | Unknown:
+    """The value itself; unknown where it has more parts than any setting needs, or contains itself.
+
+    What is shared counts as often as it stands there (`x = x + x`, forty times): so do those who walk it later.
+    """
+    level: list[Any] = [value]
+    parts = 0
+    for _ in range(_DEEPEST):
+        level = [part for each in level for part in _parts(each)]
+        parts += len(level)
+        if not level:
+            return value
+        if parts > _MOST_PARTS:
+            break
+    return Unknown("too large to follow")
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, Apply):
+        return value.operands
+    if isinstance(value, (tuple, list)):
+        return value
+    if isinstance(value, dict):
+        return value.values()
+    return (value.default,) if isinstance(value, Env) else ()
+
+
 def _chosen(operands: tuple[Value, ...]) -> Value:
     test, then, otherwise = operands
     if is_literal(test):
         return then if test else otherwise
     if then == otherwise:
         return then
-    return test if isinstance(test, Unknown) else Apply("if", operands)
+    return test if isinstance(test, Unknown) else bounded(Apply("if", operands))
 
 
 def _first(operation: str, operands: tuple[Value, ...]) -> Value:
@@ -161,20 +192,21 @@ def _first(operation: str, operands: tuple[Value, ...]) -> Value:
     if len(left) == 1:
         return left[0]
     unknown = next((operand for operand in left if isinstance(operand, Unknown)), None)
-    return unknown if unknown is not None else Apply(operation, tuple(left))
+    return unknown if unknown is not None else bounded(Apply(operation, tuple(left)))
 
 
 def _too_large(operation: str, operands: tuple[Value, ...]) -> bool:
     """Whether a result could fill the memory or take for ever (`1 << 10**9`, `"x" * 10**9`): told by its size before
     it is computed. No setting needs a number or a text that comes near."""
     texts = [operand for operand in operands if isinstance(operand, (str, tuple))]
-    if operation in ("add", "format", "join", "replace"):
+    if operation in ("add", "format", "join", "replace", "str"):
         return _length(operation, texts) > _MOST_CHARACTERS
     left, right = operands if len(operands) == 2 else (None, None)
     if operation == "mul" and isinstance(left, int) and isinstance(right, (str, tuple)):
         left, right = right, left
     if operation == "mod" and isinstance(left, str):
-        return bool(re.search(r"%[^a-zA-Z%]*[\d*]{4,}", left))  # `"%999999999d" % 1`
+        wide = re.search(r"%[^a-zA-Z%]*[\d*]{4,}", left)  # `"%999999999d" % 1`
+        return wide is not None or _length(operation, texts) > _MOST_CHARACTERS
     if not isinstance(right, int):
         return False
     if isinstance(left, (str, tuple)):
@@ -195,7 +227,14 @@ def _length(operation: str, texts: list[str | tuple[Value, ...]]) -> int:
     if operation == "join" and len(texts) == 2:
         between, parts = texts
         return sum(len(between) + len(part) for part in parts if isinstance(part, str))
-    return sum(len(text) for text in texts)
+    return sum(_size(text) for text in texts)
+
+
+def _size(value: Value) -> int:
+    """The characters of a text, or of everything in a tuple."""
+    if isinstance(value, tuple):
+        return len(value) + sum(_size(part) for part in value)
+    return len(value) if isinstance(value, str) else 0
 
 
 def _integer(value: Any = 0, base: Any = None) -> int:

@@ -20,6 +20,7 @@ from fastlint.deploy.readers.yaml_nodes import without_tags
 from fastlint.deploy.service import HOLE, Broken, Kind, Run, Service, Text
 from fastlint.deploy.texts import joined, lines_of, literal, matched, stripped, variable
 from fastlint.deploy.values import Unknown, Value
+from fastlint.finding import Location
 
 _KNOWN = frozenset(
     "ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER ONBUILD RUN SHELL STOPSIGNAL USER VOLUME "
@@ -27,11 +28,33 @@ _KNOWN = frozenset(
 )
 _DIRECTIVE = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*")
 _INSTRUCTION = re.compile(r"\s*(\S+)(?:\s+(.*))?", re.DOTALL)
-_HERE = re.compile(r"<<(-?)([\"']?)(\w+)\2")
+_HERE = re.compile(r"<<(-?)([\"']?)([\w./-]*\w)\2")
+_SPECIAL = re.compile(r"(?<!\\)\$[@*#?!-]")
+_WRITES = re.compile(r"\bcat\s*(?:<<\S+\s*>(?!>)\s*(?P<after>[^\s;&|]+)|>(?!>)\s*(?P<before>\S+)\s*<<\S+)")
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PAIR = re.compile(r"""([^\s=]+)=((?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\])*)""", re.DOTALL)
 _FLAG = re.compile(r"--([\w-]+)(?:=(\S*))?\s+")
 _VARIABLE = re.compile(r"\\\$|\$(?:(\w+)|\{(\w+)(?::?([-+?])([^{}]*))?\})")
+
+
+@dataclass(frozen=True, slots=True)
+class _HereDocument:
+    """Text that stands in the Dockerfile itself, behind the instruction that uses it."""
+
+    name: str
+    quoted: bool  # nothing in it is replaced
+    rows: tuple[Text, ...]
+
+    def whole(self, variables: Mapping[str, str]) -> Text:
+        """All of it, with the variables of the build in their places; what a shell fills in at run time is gone then,
+        as it is for Docker."""
+        rows = self.rows or (literal("", Location("")),)
+        if not self.quoted:
+            rows = tuple(
+                literal(_expanded(_SPECIAL.sub("", row.text), variables), row.where) if "$" in row.text else row
+                for row in rows
+            )
+        return joined(rows, "\n")
 
 
 @dataclass(slots=True)
@@ -49,6 +72,7 @@ class _Stage:
     arguments: dict[str, str] = field(default_factory=dict)
     shells: tuple[str, ...] = ("/bin/sh", "-c")
     copies: list[tuple[str, str]] = field(default_factory=list)
+    written: dict[str, Text] = field(default_factory=dict)
     probe: Said | None = None
     ports: list[int] = field(default_factory=list)
     outer: Mapping[str, str] = field(default_factory=dict)  # arguments from before FROM: seen where ARG names them
@@ -57,7 +81,7 @@ class _Stage:
         self.image, self.folder, self.shells, self.probe = parent.image, parent.folder, parent.shells, parent.probe
         self.entrypoint, self.command, self.drops = parent.entrypoint, parent.command, parent.drops
         self.environment, self.copies = dict(parent.environment), list(parent.copies)
-        self.ports = list(parent.ports)
+        self.ports, self.written = list(parent.ports), dict(parent.written)
 
     def variables(self) -> dict[str, str]:
         """What `$NAME` means here: the environment is stronger than arguments."""
@@ -73,7 +97,7 @@ def read_dockerfile(
     stages: list[_Stage] = []
     globals_: dict[str, str] = {}
     foreign = False
-    for name, line, rest in _instructions(path, plain):
+    for name, line, rest, documents in _instructions(path, plain):
         if name == "#syntax":
             foreign = "docker/dockerfile" not in rest.text
         elif name not in _KNOWN:
@@ -86,18 +110,19 @@ def read_dockerfile(
             globals_.update(_arguments(rest, globals_, given))
         elif stages:
             _instruct(stages, name, rest, given)
+            stages[-1].written.update(_written(stages[-1], name, rest, documents))
     return [_service(path, stage, number, stages) for number, stage in enumerate(stages)], []
 
 
-def _instructions(path: str, text: str) -> Iterator[tuple[str, Text, Text]]:
-    """Every instruction: its name in capitals, its whole text, and what follows the name."""
+def _instructions(path: str, text: str) -> Iterator[tuple[str, Text, Text, list[_HereDocument]]]:
+    """Every instruction: its name in capitals, its whole text, what follows the name, and its here-documents."""
     escape, rows = "\\", list(lines_of(path, text))
     at = 0
     while at < len(rows) and (directive := _DIRECTIVE.fullmatch(rows[at].text)):
         if directive[1].lower() == "escape":
             escape = directive[2][:1]
         elif directive[1].lower() == "syntax":
-            yield "#syntax", rows[at], matched(rows[at], directive, 2)
+            yield "#syntax", rows[at], matched(rows[at], directive, 2), []
         at += 1
     while at < len(rows):
         pieces, at = _logical_line(rows, at, escape)
@@ -108,9 +133,10 @@ def _instructions(path: str, text: str) -> Iterator[tuple[str, Text, Text]]:
         if match is None:
             continue
         name = match[1].upper()
+        documents: list[_HereDocument] = []
         if name in ("RUN", "COPY", "ADD"):
-            at = _after_here_documents(rows, at, line.text)
-        yield name, line, stripped(matched(line, match, 2)) if match[2] else literal("", line.where)
+            documents, at = _here_documents(rows, at, line.text)
+        yield name, line, stripped(matched(line, match, 2)) if match[2] else literal("", line.where), documents
 
 
 def _logical_line(rows: list[Text], at: int, escape: str) -> tuple[list[Text], int]:
@@ -131,14 +157,39 @@ def _logical_line(rows: list[Text], at: int, escape: str) -> tuple[list[Text], i
     return pieces, at
 
 
-def _after_here_documents(rows: list[Text], at: int, line: str) -> int:
-    for dash, _, end in (match.groups() for match in _HERE.finditer(line)):
+def _here_documents(rows: list[Text], at: int, line: str) -> tuple[list[_HereDocument], int]:
+    """The here-documents that an instruction opens, and the row after the last of them."""
+    out: list[_HereDocument] = []
+    for dash, quote, end in (match.groups() for match in _HERE.finditer(line)):
         closing = at
         while closing < len(rows) and (rows[closing].text.lstrip("\t") if dash else rows[closing].text) != end:
             closing += 1
         if closing < len(rows):  # else `<<` meant something else
+            inside = rows[at:closing]
+            if dash:
+                inside = [row.cut(len(row.text) - len(row.text.lstrip("\t")), len(row.text)) for row in inside]
+            out.append(_HereDocument(end, bool(quote), tuple(inside)))
             at = closing + 1
-    return at
+    return out, at
+
+
+def _written(stage: _Stage, name: str, rest: Text, documents: list[_HereDocument]) -> Iterator[tuple[str, Text]]:
+    """The files that here-documents become: `COPY <<EOF /start.sh`, `RUN cat <<EOF > /start.sh`."""
+    variables = stage.variables()
+    if name == "RUN":
+        match = _WRITES.search(rest.text)
+        if match is not None and len(documents) == 1:
+            target = _expanded((match["after"] or match["before"]).strip("\"'"), variables)
+            yield posixpath.normpath(posixpath.join(stage.folder or "/", target)), documents[0].whole(variables)
+        return
+    words = _flags(rest)[1].text.split()
+    if len(words) < 2:
+        return
+    target = _expanded(words[-1], variables)
+    folder = target.endswith("/") or len(words) > 2 or target in (".", "..")
+    path = posixpath.normpath(posixpath.join(stage.folder or "/", target))
+    for one in documents:
+        yield posixpath.join(path, one.name) if folder else path, one.whole(variables)
 
 
 def _begin(stages: list[_Stage], arguments: Mapping[str, str], rest: Text) -> None:
@@ -306,8 +357,12 @@ def _copies(stages: list[_Stage], rest: Text) -> Iterator[tuple[str, str]]:
         stages[int(origin)] if origin.isdecimal() and int(origin) < len(stages) else None
     )
     for source in sources if earlier is not None else ():
+        source = posixpath.normpath(posixpath.join("/", source))
         for inner, outer in list(earlier.copies) if earlier is not None else ():
-            yield from _carried(inner, outer, posixpath.normpath(posixpath.join("/", source)), target)
+            yield from _carried(inner, outer, source, target)
+        for path, text in earlier.written.items() if earlier is not None else ():
+            for _, to in _carried("", path, source, target):
+                stage.written[to + posixpath.basename(path) if to.endswith("/") else to] = text
 
 
 def _carried(inner: str, outer: str, source: str, target: str) -> Iterator[tuple[str, str]]:
@@ -339,6 +394,7 @@ def _service(path: str, stage: _Stage, number: int, stages: list[_Stage]) -> Ser
         last_stage=last,
         ports=tuple(stage.ports),
         copies=tuple(stage.copies),
+        written=stage.written,
         development=for_development(path) or for_development(stage.name),
         files=(path,),
     )

@@ -1,0 +1,1 @@
+"""Python configuration, followed statement by statement without being run: layers of one interpreter."""

@@ -1,0 +1,170 @@
+"""Calls of a configuration: functions and classes of the project are followed, calls that are watched are noted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlint.deploy.configuration.libraries import Libraries
+from fastlint.deploy.configuration.state import (
+    Bound,
+    Exhausted,
+    Foreign,
+    OwnClass,
+    OwnFunction,
+    OwnModule,
+    OwnObject,
+    Scope,
+    Seen,
+    plain,
+    word_of,
+)
+from fastlint.deploy.values import Unknown
+from fastlint.source.facts import Function, Node
+
+_DEEPEST = 30
+TRANSPARENT = frozenset({"cache", "lru_cache", "override", "no_type_check"})  # decorators that change no result
+
+
+class Calls(Libraries):
+    """Calls functions, makes objects, and reads their attributes."""
+
+    def _call(self, node: Node, scope: Scope) -> Any:
+        _, _, callee_node, arg_nodes, keyword_nodes = node
+        if any(argument is not None and argument[0] == "*" for argument in arg_nodes) or any(
+            key is None for key, _ in keyword_nodes
+        ):
+            return Unknown("a call with unpacked arguments")
+        if callee_node is not None and callee_node[0] == "a":
+            base = self.value(callee_node[2], scope)
+            callee = base if not isinstance(base, (Foreign, OwnModule, OwnObject, OwnClass)) else None
+            if callee is not None or isinstance(base, Unknown):
+                args = [self.value(argument, scope) for argument in arg_nodes]
+                return self._method(base, callee_node[3], args)
+            callee = self._member(base, callee_node[3])
+        else:
+            callee = self.value(callee_node, scope)
+        args = [self.value(argument, scope) for argument in arg_nodes]
+        keywords = {key: self.value(argument, scope) for key, argument in keyword_nodes}
+        if isinstance(callee, OwnFunction):
+            return self.call_function(callee, args, keywords)
+        if isinstance(callee, OwnClass):
+            self._note(self._base_of(callee), node[1], args, keywords)
+            return self._make(callee, args, keywords)
+        if isinstance(callee, Foreign):
+            self._note(callee.name, node[1], args, keywords)
+            if callee.name == "locals().update":
+                return self._update(args, keywords, node[1], scope)
+            return self._foreign(callee.name, args, keywords)
+        return Unknown("a call of something unknown")
+
+    def call_function(self, called: OwnFunction, args: list[Any], keywords: dict[str, Any]) -> Any:
+        if self.depth >= _DEEPEST or called.function.is_async or called.function.is_generator:
+            return Unknown(f"{called.function.name}()")
+        self.entered.add(called.function.site)
+        scope = Scope(called.scope.facts, called.scope.module, {}, called.scope)
+        given = list(args) if called.receiver is None else [called.receiver, *args]
+        for param in called.function.params:
+            if param.kind in ("*", "**"):
+                value: Any = Unknown("more arguments")
+            elif given and param.kind != "k":
+                value = given.pop(0)
+            elif param.name in keywords:
+                value = keywords[param.name]
+            elif param.default is not None:
+                value = self.value(param.default, called.scope)
+            else:
+                value = Unknown("an argument that is not given")
+            scope.names[param.name] = Bound(value, -1)
+        self.depth += 1
+        outer, during = self.read, self.during
+        self.during = {}
+        try:
+            returned = self.block(called.function.body, scope)
+        finally:
+            self.depth -= 1
+            self.read = {**outer, **self.during}
+            self.during = {**during, **self.during}
+        return returned.value if returned is not None else None
+
+    def _make(self, kind: OwnClass, args: list[Any], keywords: dict[str, Any]) -> Any:
+        words = {decorator_of(one) for one in kind.facts.decorators}
+        if words or ((args or keywords) and not kind.facts.methods.get("__init__")):
+            return Unknown(f"an object of {kind.facts.name}")
+        instance = OwnObject(kind)
+        indices = kind.facts.methods.get("__init__")
+        if indices:
+            function = kind.scope.facts.functions[indices[-1]]
+            self.call_function(OwnFunction(function, kind.scope, instance), args, keywords)
+        return instance
+
+    def _member(self, base: Any, name: str) -> Any:
+        if isinstance(base, Foreign):
+            return False if base.name == "typing" and name == "TYPE_CHECKING" else Foreign(f"{base.name}.{name}")
+        if isinstance(base, OwnModule):
+            bound = base.scope.names.get(name)
+            if bound is None:
+                return Unknown(f"no {name}")
+            self.read.update(dict.fromkeys(bound.variables))
+            return bound.value
+        if isinstance(base, OwnObject):
+            if name in base.attributes:
+                return base.attributes[name]
+            return self._class_member(base.type, name, base)
+        if isinstance(base, OwnClass):
+            return self._class_member(base, name, None)
+        return Unknown(f".{name} of something unknown") if not isinstance(base, Unknown) else base
+
+    def _class_member(self, kind: OwnClass, name: str, receiver: OwnObject | None) -> Any:
+        if kind.facts.bases and not all(base in (["n", "object"], ["n", "Enum"]) for base in kind.facts.bases):
+            inherited = True  # a base class of a library may fill anything from the environment
+        else:
+            inherited = False
+        indices = kind.facts.methods.get(name)
+        if indices:
+            function = kind.scope.facts.functions[indices[-1]]
+            words = {decorator_of(one) for one in function.decorators}
+            if not words <= TRANSPARENT | {"property", "cached_property", "staticmethod", "classmethod"}:
+                return Unknown(f"{name}() is decorated")
+            itself = None if "staticmethod" in words else kind if "classmethod" in words else receiver
+            method = OwnFunction(function, kind.scope, itself)
+            return self.call_function(method, [], {}) if words & {"property", "cached_property"} else method
+        if inherited:
+            return Unknown(f"an attribute of {kind.facts.name}")
+        scope = Scope(kind.scope.facts, kind.scope.module, {}, kind.scope)
+        self.block(kind.facts.body, scope)
+        bound = scope.names.get(name)
+        return bound.value if bound is not None else Unknown(f"no attribute {name}")
+
+    def _update(self, args: list[Any], keywords: dict[str, Any], site: int, scope: Scope) -> None:
+        """`globals().update(…)`: names are bound, or any name may be."""
+        if any(not isinstance(argument, dict) for argument in args):
+            raise Exhausted
+        for name, value in [*(pair for argument in args for pair in argument.items()), *keywords.items()]:
+            self._bind(str(name), value, site, scope)
+
+    def _note(self, name: str, site: int, args: list[Any], keywords: dict[str, Any]) -> None:
+        if name in self.watched:
+            known = tuple(self._shown(argument) for argument in args)
+            self.seen.append(Seen(name, site, known, {key: self._shown(value) for key, value in keywords.items()}))
+
+    def _shown(self, value: Any) -> Any:
+        return value if plain(value) or isinstance(value, dict) else Unknown("an object")
+
+    def _base_of(self, kind: OwnClass) -> str:
+        for base in kind.facts.bases:
+            found = self.value(base, kind.scope)
+            if isinstance(found, Foreign):
+                return found.name
+        return ""
+
+
+def defined(function: Function, scope: Scope) -> Any:
+    """What a definition binds: the function, unless a decorator may have put another in its place."""
+    if {decorator_of(one) for one in function.decorators} <= TRANSPARENT or function.owner >= 0:
+        return OwnFunction(function, scope)
+    return Unknown(f"{function.name}() is decorated")
+
+
+def decorator_of(node: Node) -> str:
+    """The last word of a decorator, called or not."""
+    return word_of(node[2]) if node is not None and node[0] == "c" else word_of(node)

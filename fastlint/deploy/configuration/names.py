@@ -1,0 +1,174 @@
+"""Names of a configuration: bound, looked up, imported from files of the project, forgotten. Runs no statement."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from fastlint.deploy.configuration.state import (
+    Bound,
+    Exhausted,
+    Foreign,
+    Left,
+    OwnModule,
+    OwnObject,
+    Scope,
+    State,
+    plain,
+)
+from fastlint.deploy.values import Raises, Unknown, bounded, is_literal
+from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import calls_within
+
+
+class Names(State):
+    """Binds and finds names."""
+
+    def _bind(self, name: str, value: Any, site: int, scope: Scope) -> None:
+        home = scope
+        while name in home.globals and home.outer is not None:
+            home = home.outer
+        home.names[name] = Bound(value, site, tuple({**self.control, **self.read}))
+
+    def _assign(self, target: Node, value: Any, site: int, scope: Scope) -> None:
+        if target is None:
+            return
+        if target[0] == "n":
+            self._bind(target[1], value, site, scope)
+        elif target[0] in ("t", "l"):
+            parts = value if isinstance(value, (tuple, list)) and len(value) == len(target[1]) else None
+            for number, element in enumerate(target[1]):
+                self._assign(element, Unknown("unpacked") if parts is None else parts[number], site, scope)
+        elif target[0] == "a":
+            base = self.value(target[2], scope)
+            if isinstance(base, OwnObject):
+                base.attributes[target[3]] = value
+        elif target[0] == "s":
+            self._store(target, value, site, scope)
+
+    def _store(self, target: Node, value: Any, site: int, scope: Scope) -> None:
+        base, key = self.value(target[2], scope), self.value(target[3], scope)
+        if base == Foreign("os.environ") and isinstance(key, str):
+            self.environment[key] = value
+        elif base == Foreign("locals()"):
+            if isinstance(key, str):
+                self._bind(key, value, site, scope)
+            else:
+                raise Exhausted  # any name may be anything from here on
+        elif isinstance(base, dict) and is_literal(key):
+            base[key] = value
+            if bounded(base) is not base:
+                base[key] = Unknown("more of a dictionary")
+
+    def lookup(self, name: str, scope: Scope) -> Any:
+        """What a name is."""
+        here: Scope | None = scope
+        while here is not None:
+            bound = here.names.get(name)
+            if bound is not None:
+                self.read.update(dict.fromkeys(bound.variables))
+                return bound.value
+            here = here.outer
+        if name == "__name__":
+            while scope.outer is not None:
+                scope = scope.outer
+            return "__main__" if scope.main else scope.module or "gunicorn.conf"
+        return Foreign(name)
+
+    def _forget(self, blocks: list[Block], scope: Scope, target: Node = None) -> None:
+        """What these blocks may bind is unknown from here on; all names are where they write `locals()`."""
+        names: set[str] = set()
+        for block in blocks:
+            bound_in(block, names)
+        targets_in(target, names)
+        if any(_writes_names(block) for block in blocks):
+            names.update(name for name, bound in scope.names.items() if plain(bound.value))
+        for name in names:
+            site = scope.names[name].site if name in scope.names else -1
+            scope.names[name] = Bound(Unknown("set in a loop or case that is not followed"), site)
+
+    def _import(self, statement: Any, scope: Scope) -> None:
+        for bound, level, target, attribute in statement[1]:
+            if not bound:
+                continue
+            dotted = _absolute(scope.module, level, target)
+            if bound == "*":
+                found = self._module(dotted)
+                if found is not None:
+                    scope.names.update({n: b for n, b in found.names.items() if not n.startswith("_")})
+                continue
+            self._bind(bound, self._imported(dotted, attribute), statement[-1], scope)
+
+    def _imported(self, dotted: str, attribute: str | None) -> Any:
+        if attribute is None:
+            found = self._module(dotted)
+            return OwnModule(found) if found is not None else Foreign(dotted)
+        if dotted == "typing" and attribute == "TYPE_CHECKING":
+            return False
+        found = self._module(dotted)
+        if found is not None and attribute in found.names:
+            return found.names[attribute].value
+        inner = self._module(f"{dotted}.{attribute}")
+        if inner is not None:
+            return OwnModule(inner)
+        return Foreign(f"{dotted}.{attribute}") if found is None else Unknown(f"{attribute} of {dotted}")
+
+    def _module(self, dotted: str) -> Scope | None:
+        if dotted not in self.modules:
+            found = self.load(dotted)
+            if found is None:
+                return None
+            scope = self.modules[dotted] = Scope(found[1], found[0], {})
+            read, self.read = self.read, {}
+            try:
+                self.block(found[1].body, scope)
+            except (Raises, Left):  # what it had bound until then is there
+                pass
+            self.read = read
+        return self.modules[dotted]
+
+    def _imports_foreign(self, body: Block) -> bool:
+        """Whether a block imports what is neither of the project nor of the standard library."""
+        rows = [row for statement in body if statement[0] == "imp" for row in statement[1]]
+        names = {row[2].partition(".")[0] for row in rows if not row[1]}
+        return any(name not in sys.stdlib_module_names and self.load(name) is None for name in names)
+
+
+def _absolute(module: str, level: int, target: str) -> str:
+    if not level:
+        return target
+    base = module.split(".")[: -level if level <= len(module.split(".")) else None]
+    return ".".join([*base, target] if target else base)
+
+
+def bound_in(block: Block, names: set[str]) -> None:
+    for statement in block:
+        tag = statement[0]
+        if tag == "=":
+            for target in statement[1]:
+                targets_in(target, names)
+        elif tag in (":", "+="):
+            targets_in(statement[1], names)
+        elif tag in ("def", "class"):
+            names.add(statement[2])
+        for part in statement:
+            if isinstance(part, list) and part and isinstance(part[0], list):
+                bound_in([inner for inner in part if isinstance(inner, list) and inner], names)
+
+
+def targets_in(target: Node, names: set[str]) -> None:
+    if target is None:
+        return
+    if target[0] == "n":
+        names.add(target[1])
+    elif target[0] in ("t", "l"):
+        for element in target[1]:
+            targets_in(element, names)
+
+
+def _writes_names(node: Any) -> bool:
+    """Whether anything below calls `locals()`, `globals()` or `vars()`."""
+    return any(
+        call[2] is not None and call[2][0] == "n" and call[2][1] in ("locals", "globals", "vars")
+        for call in calls_within(node)
+    )
