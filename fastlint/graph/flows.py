@@ -56,6 +56,8 @@ _TASK_LOCKS = frozenset({"asyncio.Lock", "anyio.Lock", "trio.Lock"})
 _COUNTING = frozenset({"Semaphore", "BoundedSemaphore", "CapacityLimiter"})
 _REENTRANT = frozenset({"RLock", "Condition"})
 _LOCKISH = re.compile(r"lock|mutex|semaphore|synchroni", re.IGNORECASE)
+_TAKING = frozenset({"acquire", "__enter__", "__aenter__"})
+_RELEASING = frozenset({"release", "__exit__", "__aexit__"})
 _ENTERING = frozenset({"enter_context", "enter_async_context"})
 _MISSES = frozenset({"KeyError", "LookupError", "AttributeError", "IndexError"})
 
@@ -99,7 +101,9 @@ class Walk:
     def run(self) -> None:
         """Fill the flow."""
         function = self.places.world.function(self.flow.function)
+        self.locks = self.flow.held_at_start
         self.block(function.body)
+        self.flow.held_at_end = self.locks - self.flow.held_at_start
         self.flow.returns = frozenset(basis._replace(how=VALUE) for basis in self.returned)
 
     # Places
@@ -244,8 +248,10 @@ class Walk:
         self.called += 1
         if place is not None:
             return self._container(place, str(name), node, given)
-        if name in ("acquire", "release") and callee[0] == "a":
-            self._lock_method(callee[2], str(name), site, bool(args or keywords) or awaited)
+        if name in _TAKING and callee[0] == "a":
+            self._acquire(callee[2], site, bool(args or keywords) or awaited)
+        elif name in _RELEASING and callee[0] == "a":
+            self._release(callee[2], site)
         if name in _ENTERING and args:
             lock = self.lock(args[0], site)
             if lock is not None:  # until the `with` of the stack ends
@@ -291,6 +297,9 @@ class Walk:
                 self.write(place, access.kind, site, passed, access.value, access.index, ref)
                 if not self.flow.accesses[-1].bases:  # its own business, told where it stands
                     del self.flow.accesses[before:]
+            self._let_go(inner.released)
+            for hold in inner.held_at_end if inner.held_at_yield is None else ():
+                self._take(hold._replace(site=site))
         return frozenset(out)
 
     def _await(self, node: Node) -> Bases:
@@ -648,8 +657,8 @@ class Walk:
             calls = [*self.callees(site), *(self.callees(expression[1]) if _is_call(expression) else ())]
             for ref in dict.fromkeys(calls):
                 inner = self.flow_of(ref)
-                if inner is not None and inner.held_at_yield:
-                    for hold in inner.held_at_yield:
+                if inner is not None:
+                    for hold in inner.held_at_end if inner.held_at_yield is None else inner.held_at_yield:
                         self._take(hold._replace(site=site))
             self.bind(target, bases)
         self.block(body)
@@ -663,14 +672,20 @@ class Walk:
         self.flow.holds.append(hold)
         self.locks = self.locks | {hold}
 
-    def _lock_method(self, node: Node, name: str, site: int, attempt: bool) -> None:
+    def _acquire(self, node: Node, site: int, attempt: bool) -> None:
         lock = self.lock(node, site)
-        if lock is None:
-            return
-        if name == "acquire":  # one that may fail, or is awaited, keeps others out as well, but stops no thread
+        if lock is not None:  # one that may fail, or is awaited, keeps others out as well, but stops no thread
             self._take(lock._replace(keeps_out=ANYBODY) if attempt else lock)
-        else:
-            self.locks = frozenset(hold for hold in self.locks if hold.lock != lock.lock)
+
+    def _release(self, node: Node, site: int) -> None:
+        lock = self.lock(node, site)
+        if lock is not None:
+            self._let_go({lock.lock})
+
+    def _let_go(self, locks: set[Any]) -> None:
+        """What is not held here is the caller's to be let go."""
+        self.flow.released |= locks - {hold.lock for hold in self.locks}
+        self.locks = frozenset(hold for hold in self.locks if hold.lock not in locks)
 
     def lock(self, node: Node, site: int) -> Hold | None:
         """The lock that an expression is; None if it is none, or one that lets several in."""

@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from fastlint.graph.accesses import WRITES, Access, Flow
+from fastlint.graph.accesses import ANYBODY, WRITES, Access, Flow, Hold
 from fastlint.graph.awaits import suspends
 from fastlint.graph.contexts import Context, Contexts, State, unreached_cost
 from fastlint.graph.flows import Walk, spelled_node
 from fastlint.graph.overlap import ALONE, MANY, SINGLE_THREAD, executor_used, overlaps
 from fastlint.graph.places import Key, Places, maker
+from fastlint.graph.providers import providers
 from fastlint.graph.state import CALL, COROUTINE, Frame, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import Value, without_none
@@ -96,7 +97,7 @@ class Sharing:
             for edge in each.edges:
                 if edge.kind in (CALL, COROUTINE):
                     targets.setdefault(edge.site, {})[self.interpreter.variants[edge.target].function] = None
-        flow = Flow(ref)
+        flow = Flow(ref, held_at_start=self._entered_for(ref))
         Walk(
             flow,
             self.frame(ref),
@@ -108,6 +109,16 @@ class Sharing:
         ).run()
         self._flows[ref] = flow
         return flow
+
+    def _entered_for(self, ref: FunctionRef) -> frozenset[Hold]:
+        """The locks that the dependencies of a function hold until it is done: one request at a time."""
+        out: set[Hold] = set()
+        for provider in providers(self.places, ref):
+            inner = self._flow_below(provider)
+            if inner is not None:
+                held = inner.held_at_start if inner.held_at_yield is None else inner.held_at_yield
+                out.update(hold._replace(keeps_out=ANYBODY) for hold in held)
+        return frozenset(out)
 
     def _flow_below(self, ref: FunctionRef) -> Flow | None:
         if len(self._open) >= _DEEPEST and ref not in self._flows:
