@@ -6,7 +6,6 @@ Says nothing about contexts: who else does something at the same time is for oth
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -37,7 +36,9 @@ from fastlint.graph.accesses import (
 )
 from fastlint.graph.guards import terminates
 from fastlint.graph.places import Key, Places
+from fastlint.graph.spelling import is_called_lock, spelled_node
 from fastlint.graph.state import Frame
+from fastlint.graph.values import Value
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node
 
@@ -55,7 +56,6 @@ _THREAD_LOCKS = frozenset(
 _TASK_LOCKS = frozenset({"asyncio.Lock", "anyio.Lock", "trio.Lock"})
 _COUNTING = frozenset({"Semaphore", "BoundedSemaphore", "CapacityLimiter"})
 _REENTRANT = frozenset({"RLock", "Condition"})
-_LOCKISH = re.compile(r"lock|mutex|semaphore|synchroni", re.IGNORECASE)
 _TAKING = frozenset({"acquire", "__enter__", "__aenter__"})
 _RELEASING = frozenset({"release", "__exit__", "__aexit__"})
 _ENTERING = frozenset({"enter_context", "enter_async_context"})
@@ -695,7 +695,9 @@ class Walk:
         types = {value[1] for value in values if value[0] == "i" and not value[2]}
         keeps_out = THREADS if types & _THREAD_LOCKS else TASKS if types & _TASK_LOCKS else ""
         if not keeps_out:
-            if (node[0] == "c" and (types or not node[3])) or not _LOCKISH.search(spelled_node(node)):
+            if (node[0] == "c" and (types or not node[3])) or not is_called_lock(node):
+                return None
+            if values and all(self._does_nothing(value) for value in values):
                 return None
             keeps_out = ANYBODY
         place = self.places.of(node, self.frame) if node[0] in ("n", "a") else None
@@ -707,6 +709,21 @@ class Walk:
                 if first != ["k", 1]:
                     return None if keeps_out == TASKS else Hold(("site", site), keeps_out, 0, site)
         return Hold(place or ("here", spelled_node(node)), keeps_out, 0, site, bool(names & _REENTRANT))
+
+    def _does_nothing(self, value: Value) -> bool:
+        """Whether a value is of a class of the project that does nothing when it is entered: no lock, whatever its
+        name."""
+        if value[0] != "o":
+            return False
+        interpreter, ref = self.places.interpreter, (value[1], value[2])
+        entering = [name for name in ("__enter__", "__aenter__") if interpreter.find_method(ref, name) is not None]
+        for name in entering:
+            found = interpreter.find_method(ref, name)
+            if not isinstance(found, tuple) or (not value[3] and interpreter.overrides(ref, name)):
+                return False
+            if not all(_only_answers(statement) for statement in self.places.world.function(found).body):
+                return False
+        return bool(entering)
 
     def _made_here(self, node: Node) -> list[Node]:
         """What an instance's own lock was made as."""
@@ -763,6 +780,11 @@ def _stale(bases: Bases, site: int) -> Bases:
     return frozenset(basis if basis.stale >= 0 else basis._replace(stale=site) for basis in bases)
 
 
+def _only_answers(statement: Any) -> bool:
+    """Whether a statement is `return self` or the like."""
+    return bool(statement[0] == "ret" and (statement[1] is None or statement[1][0] in ("n", "k")))
+
+
 def _is_call(node: Node) -> bool:
     return bool(node is not None and node[0] == "c")
 
@@ -782,18 +804,6 @@ def _joined(left: dict[str, Bases], right: dict[str, Bases]) -> dict[str, Bases]
 def _older(left: tuple[Basis, ...], right: tuple[Basis, ...]) -> tuple[Basis, ...]:
     """Of two ways, the one on which more time has passed."""
     return tuple(one if one.stale >= 0 else other for one, other in zip(left, right, strict=False))
-
-
-def spelled_node(node: Node) -> str:
-    """A place as it is written, for telling one lock from another."""
-    parts: list[str] = []
-    while node is not None and node[0] in ("a", "s", "c"):
-        if node[0] == "a":
-            parts.append(node[3])
-        node = node[2]
-    if node is not None and node[0] == "n":
-        parts.append(node[1])
-    return ".".join(reversed(parts))
 
 
 _EXPRESSIONS: dict[str, Callable[[Any, Node], Bases]] = {

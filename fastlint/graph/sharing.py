@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from fastlint.graph.accesses import ANYBODY, WRITES, Access, Flow, Hold
 from fastlint.graph.awaits import suspends
 from fastlint.graph.contexts import Context, Contexts, State, unreached_cost
-from fastlint.graph.flows import Walk, spelled_node
+from fastlint.graph.flows import Walk
 from fastlint.graph.overlap import ALONE, MANY, SINGLE_THREAD, executor_used, overlaps
 from fastlint.graph.places import Key, Places, maker
 from fastlint.graph.providers import providers
+from fastlint.graph.spelling import spelled_node
 from fastlint.graph.state import CALL, COROUTINE, Frame, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import Value, without_none
