@@ -537,6 +537,12 @@ class TestCode:
         lazy["db.py"] += "from sqlalchemy import MetaData\nMetaData().create_all(engine)\n"
         assert one("FL612", project(tmp_path, plan(preload_app=True), files=lazy)).severity is Severity.ERROR
 
+    @pytest.mark.parametrize("threads", ["", "1", "max_workers=1", "8"])
+    def test_preload_with_an_executor_of_any_size(self, tmp_path: Path, threads: str) -> None:
+        made = f"from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor({threads})\n"
+        finding = one("FL612", project(tmp_path, plan(preload_app=True), files={"main.py": made + APP}))
+        assert "`pool = ThreadPoolExecutor(…)`" in finding.message
+
     def test_preload_with_what_the_lifespan_makes(self, tmp_path: Path) -> None:
         source = (
             "import httpx\nfrom fastapi import FastAPI\ndef up():\n    return httpx.AsyncClient()\napp = FastAPI()\n"

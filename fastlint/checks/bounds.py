@@ -5,11 +5,11 @@ Goes by values where they are known, and by the words of a name only where they 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fastlint.graph.guards import statements_of, terminates
 from fastlint.graph.shapes import Ancestors, last_name, names_in
+from fastlint.graph.spelling import words_of
 from fastlint.graph.state import CALL, COROUTINE, Variant
 from fastlint.graph.values import Value, without_none
 from fastlint.graph.world import FunctionRef
@@ -31,16 +31,10 @@ _PLAIN = frozenset(
     {"int", "str", "bool", "float", "bytes", "list", "dict", "set", "frozenset", "tuple", "List", "Dict", "Set"}
     | {"Tuple", "Sequence", "Iterable", "Optional", "Union", "UUID", "date", "datetime", "Any", "Literal"}
 )
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LENGTHS = ("max_length", "max_items")  # pydantic and FastAPI; the second is pydantic 1's
 _DEEPEST = 6
 _AT_ONCE = 2  # calls: a lock further down guards some small part, and lets the rest go on side by side
 _FAR = 200  # variants: what has no limiter within so many has none
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a name, in lower case: `_userIDs_limit` is user, ids, limit."""
-    return [word.lower() for word in _WORDS.findall(name)]
 
 
 def is_bounded(

@@ -73,6 +73,8 @@ def _shared(project: Project, place: Key, kind: str, uses: list[Use]) -> Finding
     """The first use that another one can meet; one finding for each object."""
     sharing = project.graph.sharing
     rows: list[tuple[Use, State]] = []
+    queued: list[tuple[Use, State]] = []
+    queues: set[Key] = set()
     for use in uses:
         served = sharing.served[use.function]
         if use.method in _HARMLESS or use.guarded:
@@ -82,6 +84,11 @@ def _shared(project: Project, place: Key, kind: str, uses: list[Use]) -> Finding
                 rows.append((use, served.loop))
         elif served.pool is not None and served.pool_many:
             rows.append((use, served.pool))
+        elif served.pool is not None and served.queue is not None:
+            queued.append((use, served.pool))
+            queues.add(served.queue)
+    if rows or len(queues) > 1:  # one executor of a single thread is one user
+        rows.extend(queued)
     if not rows or (kind == "sqlite3.Connection" and _own_lock(uses)):
         return None
     use, state = rows[0]

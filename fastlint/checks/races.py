@@ -152,11 +152,12 @@ def _meeting(project: Project, access: Access, accesses: list[Access]) -> tuple[
     sharing = project.graph.sharing
     served = sharing.served[access.function]
     if served.pool is not None and not _is_guarded(project, access, served.pool):
-        if served.pool_many:
+        if served.pool_many or (served.queue is not None and served.loop_many):
             return served.pool, None
         for other in _other_writes(access, accesses):
             theirs = sharing.served[other.function]
-            if theirs.loop is not None or theirs.pool_many:
+            beside = theirs.pool is not None and theirs.queue != served.queue and not _is_once(project, theirs.pool)
+            if theirs.loop is not None or theirs.pool_many or beside:
                 return served.pool, other
     if served.loop is not None and not _is_guarded(project, access, served.loop):
         for other in _other_writes(access, accesses):

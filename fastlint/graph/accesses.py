@@ -93,5 +93,8 @@ class Flow:
     holds: list[Hold] = field(default_factory=list)  # every stretch in which it holds a lock
     held_at: dict[int, frozenset[Hold]] = field(default_factory=dict)  # site -> the locks held there, where any is
     held_at_yield: frozenset[Hold] | None = None
+    held_at_start: frozenset[Hold] = frozenset()  # by what a framework has entered for it: its dependencies
+    held_at_end: frozenset[Hold] = frozenset()  # what it takes and keeps: `__enter__`, `begin()`
+    released: set[Any] = field(default_factory=set)  # the locks of its caller that it gives back: `__exit__`, `end()`
     returns: frozenset[Basis] = frozenset()
     alias: Key | None = None  # it returns the place itself

@@ -6,7 +6,6 @@ Says nothing about contexts: who else does something at the same time is for oth
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -37,7 +36,9 @@ from fastlint.graph.accesses import (
 )
 from fastlint.graph.guards import terminates
 from fastlint.graph.places import Key, Places
+from fastlint.graph.spelling import is_called_lock, spelled_node
 from fastlint.graph.state import Frame
+from fastlint.graph.values import Value
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node
 
@@ -55,7 +56,8 @@ _THREAD_LOCKS = frozenset(
 _TASK_LOCKS = frozenset({"asyncio.Lock", "anyio.Lock", "trio.Lock"})
 _COUNTING = frozenset({"Semaphore", "BoundedSemaphore", "CapacityLimiter"})
 _REENTRANT = frozenset({"RLock", "Condition"})
-_LOCKISH = re.compile(r"lock|mutex|semaphore|synchroni", re.IGNORECASE)
+_TAKING = frozenset({"acquire", "__enter__", "__aenter__"})
+_RELEASING = frozenset({"release", "__exit__", "__aexit__"})
 _ENTERING = frozenset({"enter_context", "enter_async_context"})
 _MISSES = frozenset({"KeyError", "LookupError", "AttributeError", "IndexError"})
 
@@ -99,7 +101,9 @@ class Walk:
     def run(self) -> None:
         """Fill the flow."""
         function = self.places.world.function(self.flow.function)
+        self.locks = self.flow.held_at_start
         self.block(function.body)
+        self.flow.held_at_end = self.locks - self.flow.held_at_start
         self.flow.returns = frozenset(basis._replace(how=VALUE) for basis in self.returned)
 
     # Places
@@ -244,8 +248,10 @@ class Walk:
         self.called += 1
         if place is not None:
             return self._container(place, str(name), node, given)
-        if name in ("acquire", "release") and callee[0] == "a":
-            self._lock_method(callee[2], str(name), site, bool(args or keywords) or awaited)
+        if name in _TAKING and callee[0] == "a":
+            self._acquire(callee[2], site, bool(args or keywords) or awaited)
+        elif name in _RELEASING and callee[0] == "a":
+            self._release(callee[2], site)
         if name in _ENTERING and args:
             lock = self.lock(args[0], site)
             if lock is not None:  # until the `with` of the stack ends
@@ -291,6 +297,9 @@ class Walk:
                 self.write(place, access.kind, site, passed, access.value, access.index, ref)
                 if not self.flow.accesses[-1].bases:  # its own business, told where it stands
                     del self.flow.accesses[before:]
+            self._let_go(inner.released)
+            for hold in inner.held_at_end if inner.held_at_yield is None else ():
+                self._take(hold._replace(site=site))
         return frozenset(out)
 
     def _await(self, node: Node) -> Bases:
@@ -648,8 +657,8 @@ class Walk:
             calls = [*self.callees(site), *(self.callees(expression[1]) if _is_call(expression) else ())]
             for ref in dict.fromkeys(calls):
                 inner = self.flow_of(ref)
-                if inner is not None and inner.held_at_yield:
-                    for hold in inner.held_at_yield:
+                if inner is not None:
+                    for hold in inner.held_at_end if inner.held_at_yield is None else inner.held_at_yield:
                         self._take(hold._replace(site=site))
             self.bind(target, bases)
         self.block(body)
@@ -663,14 +672,20 @@ class Walk:
         self.flow.holds.append(hold)
         self.locks = self.locks | {hold}
 
-    def _lock_method(self, node: Node, name: str, site: int, attempt: bool) -> None:
+    def _acquire(self, node: Node, site: int, attempt: bool) -> None:
         lock = self.lock(node, site)
-        if lock is None:
-            return
-        if name == "acquire":  # one that may fail, or is awaited, keeps others out as well, but stops no thread
+        if lock is not None:  # one that may fail, or is awaited, keeps others out as well, but stops no thread
             self._take(lock._replace(keeps_out=ANYBODY) if attempt else lock)
-        else:
-            self.locks = frozenset(hold for hold in self.locks if hold.lock != lock.lock)
+
+    def _release(self, node: Node, site: int) -> None:
+        lock = self.lock(node, site)
+        if lock is not None:
+            self._let_go({lock.lock})
+
+    def _let_go(self, locks: set[Any]) -> None:
+        """What is not held here is the caller's to be let go."""
+        self.flow.released |= locks - {hold.lock for hold in self.locks}
+        self.locks = frozenset(hold for hold in self.locks if hold.lock not in locks)
 
     def lock(self, node: Node, site: int) -> Hold | None:
         """The lock that an expression is; None if it is none, or one that lets several in."""
@@ -680,7 +695,9 @@ class Walk:
         types = {value[1] for value in values if value[0] == "i" and not value[2]}
         keeps_out = THREADS if types & _THREAD_LOCKS else TASKS if types & _TASK_LOCKS else ""
         if not keeps_out:
-            if (node[0] == "c" and (types or not node[3])) or not _LOCKISH.search(spelled_node(node)):
+            if (node[0] == "c" and (types or not node[3])) or not is_called_lock(node):
+                return None
+            if values and all(self._does_nothing(value) for value in values):
                 return None
             keeps_out = ANYBODY
         place = self.places.of(node, self.frame) if node[0] in ("n", "a") else None
@@ -692,6 +709,21 @@ class Walk:
                 if first != ["k", 1]:
                     return None if keeps_out == TASKS else Hold(("site", site), keeps_out, 0, site)
         return Hold(place or ("here", spelled_node(node)), keeps_out, 0, site, bool(names & _REENTRANT))
+
+    def _does_nothing(self, value: Value) -> bool:
+        """Whether a value is of a class of the project that does nothing when it is entered: no lock, whatever its
+        name."""
+        if value[0] != "o":
+            return False
+        interpreter, ref = self.places.interpreter, (value[1], value[2])
+        entering = [name for name in ("__enter__", "__aenter__") if interpreter.find_method(ref, name) is not None]
+        for name in entering:
+            found = interpreter.find_method(ref, name)
+            if not isinstance(found, tuple) or (not value[3] and interpreter.overrides(ref, name)):
+                return False
+            if not all(_only_answers(statement) for statement in self.places.world.function(found).body):
+                return False
+        return bool(entering)
 
     def _made_here(self, node: Node) -> list[Node]:
         """What an instance's own lock was made as."""
@@ -748,6 +780,11 @@ def _stale(bases: Bases, site: int) -> Bases:
     return frozenset(basis if basis.stale >= 0 else basis._replace(stale=site) for basis in bases)
 
 
+def _only_answers(statement: Any) -> bool:
+    """Whether a statement is `return self` or the like."""
+    return bool(statement[0] == "ret" and (statement[1] is None or statement[1][0] in ("n", "k")))
+
+
 def _is_call(node: Node) -> bool:
     return bool(node is not None and node[0] == "c")
 
@@ -767,18 +804,6 @@ def _joined(left: dict[str, Bases], right: dict[str, Bases]) -> dict[str, Bases]
 def _older(left: tuple[Basis, ...], right: tuple[Basis, ...]) -> tuple[Basis, ...]:
     """Of two ways, the one on which more time has passed."""
     return tuple(one if one.stale >= 0 else other for one, other in zip(left, right, strict=False))
-
-
-def spelled_node(node: Node) -> str:
-    """A place as it is written, for telling one lock from another."""
-    parts: list[str] = []
-    while node is not None and node[0] in ("a", "s", "c"):
-        if node[0] == "a":
-            parts.append(node[3])
-        node = node[2]
-    if node is not None and node[0] == "n":
-        parts.append(node[1])
-    return ".".join(reversed(parts))
 
 
 _EXPRESSIONS: dict[str, Callable[[Any, Node], Bases]] = {

@@ -9,12 +9,15 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from fastlint.graph.accesses import WRITES, Access, Flow
+from fastlint.graph.accesses import ANYBODY, WRITES, Access, Flow, Hold
 from fastlint.graph.awaits import suspends
-from fastlint.graph.contexts import Context, Contexts, State, entry_edges, step, unreached_cost
-from fastlint.graph.flows import Walk, spelled_node
+from fastlint.graph.contexts import Context, Contexts, State, unreached_cost
+from fastlint.graph.flows import Walk
+from fastlint.graph.overlap import ALONE, MANY, SINGLE_THREAD, executor_used, overlaps
 from fastlint.graph.places import Key, Places, maker
-from fastlint.graph.state import CALL, COROUTINE, LOOP, ONCE, POOL, Frame, Variant
+from fastlint.graph.providers import providers
+from fastlint.graph.spelling import spelled_node
+from fastlint.graph.state import CALL, COROUTINE, Frame, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import Value, without_none
 from fastlint.graph.world import ClassRef, FunctionRef
@@ -22,28 +25,6 @@ from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import calls_within, nodes, parts
 
 _DEEPEST = 5
-# What runs once, or never beside itself: a loop or thread of its own
-_ALONE = frozenset(
-    {
-        "",
-        "callback",
-        "command",
-        "executor",
-        "exit hook",
-        "lifespan",
-        "loop callback",
-        "periodic task",
-        "process",
-        "scheduled job",
-        "shutdown hook",
-        "signal handler",
-        "start-up hook",
-        "task",
-        "thread",
-        "timer",
-        "worker signal",
-    }
-)
 _SERVED = (Context.LOOP, Context.POOL)
 _SHRINKERS = frozenset({"pop", "popitem", "popleft", "remove", "discard", "clear", "difference_update", "subtract"})
 _LOOKERS = frozenset(
@@ -53,17 +34,19 @@ _LOOKERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Where a function runs while requests are served; `many`: several calls of it can be under way at once."""
+    """Where a function runs while requests are served; `many`: several calls of it can be under way at once; `queue`:
+    the executor of one thread in which requests run it, one call after the other."""
 
     loop: State | None
     pool: State | None
     loop_many: bool
     pool_many: bool
+    queue: Key | None = None
 
     @property
     def many(self) -> bool:
         """Whether requests run it, in whatever context."""
-        return self.loop_many or self.pool_many
+        return self.loop_many or self.pool_many or self.queue is not None
 
     @property
     def state(self) -> State | None:
@@ -97,7 +80,7 @@ class Sharing:
         self.passed: dict[tuple[FunctionRef, str, frozenset[str], int], bool] = {}  # what `origins` found out
         self._shrunk: set[str] | None = None
         self._above: dict[State, frozenset[Any] | None] = {}
-        self._many = _many_at_once(interpreter.variants, contexts)
+        self._overlaps = overlaps(interpreter.variants, contexts, self._queue_of)
         self._names = self._written_names()
         self._serve()
         self._collect()
@@ -115,7 +98,7 @@ class Sharing:
             for edge in each.edges:
                 if edge.kind in (CALL, COROUTINE):
                     targets.setdefault(edge.site, {})[self.interpreter.variants[edge.target].function] = None
-        flow = Flow(ref)
+        flow = Flow(ref, held_at_start=self._entered_for(ref))
         Walk(
             flow,
             self.frame(ref),
@@ -127,6 +110,16 @@ class Sharing:
         ).run()
         self._flows[ref] = flow
         return flow
+
+    def _entered_for(self, ref: FunctionRef) -> frozenset[Hold]:
+        """The locks that the dependencies of a function hold until it is done: one request at a time."""
+        out: set[Hold] = set()
+        for provider in providers(self.places, ref):
+            inner = self._flow_below(provider)
+            if inner is not None:
+                held = inner.held_at_start if inner.held_at_yield is None else inner.held_at_yield
+                out.update(hold._replace(keeps_out=ANYBODY) for hold in held)
+        return frozenset(out)
 
     def _flow_below(self, ref: FunctionRef) -> Flow | None:
         if len(self._open) >= _DEEPEST and ref not in self._flows:
@@ -208,16 +201,21 @@ class Sharing:
                     states.setdefault(function, {}).setdefault(state[1], []).append(state)
         for function, found in states.items():
             loop, pool = found.get(Context.LOOP, []), found.get(Context.POOL, [])
+            queues = {self._overlaps[state] for state in pool if state in self._overlaps}
+            several = MANY in queues or len(queues) > 1
             self.served[function] = Served(
                 self._nearest(loop),
                 self._nearest(pool),
-                any(state in self._many for state in loop),
-                any(state in self._many for state in pool),
+                any(state in self._overlaps for state in loop),
+                several,
+                next(iter(queues)) if queues and not several else None,
             )
 
     def _nearest(self, states: list[State]) -> State | None:
         """Of several states the one on whose way requests are, else the one with the shortest way."""
-        ranked = [(state not in self._many, self.contexts.arrivals[state].cost, state[0], state) for state in states]
+        ranked = [
+            (state not in self._overlaps, self.contexts.arrivals[state].cost, state[0], state) for state in states
+        ]
         return min(ranked, key=lambda row: row[:3])[3] if ranked else None
 
     def _collect(self) -> None:
@@ -240,7 +238,10 @@ class Sharing:
     def frame(self, ref: FunctionRef) -> Frame:
         """A frame in which expressions of a function can be evaluated quietly."""
         variants = self.interpreter.of_function[ref]
-        variant = next((v for v in variants if self.contexts.has(v.number, _SERVED)), variants[0])
+        return self._frame_of(next((v for v in variants if self.contexts.has(v.number, _SERVED)), variants[0]))
+
+    def _frame_of(self, variant: Variant) -> Frame:
+        ref = variant.function
         function = self.world.function(ref)
         owner = (ref[0], function.owner) if function.owner >= 0 else None
         if owner is None and variant.env >= 0:  # a function nested in a method still knows its class
@@ -248,11 +249,24 @@ class Sharing:
             owner = (ref[0], outer.owner) if outer.owner >= 0 else None
         return Frame(variant, ref[0], dict(variant.names), owner=owner, quiet=True)
 
+    def _queue_of(self, variant: Variant, site: int) -> Key | None:
+        """The shared executor of a single thread to which a call of a function hands its work."""
+        if variant.function[1] < 0:
+            return None
+        node = executor_used(self.world.function(variant.function).body, site)
+        if node is None:
+            return None
+        frame = self._frame_of(variant)
+        return self.places.of(node, frame) if self._type_in(node, frame) == SINGLE_THREAD else None
+
     def type_of(self, node: Node, ref: FunctionRef) -> str | None:
         """The catalogue type that an expression of a function certainly has."""
+        return self._type_in(node, self.frame(ref))
+
+    def _type_in(self, node: Node, frame: Frame) -> str | None:
         if node is None or node[0] not in ("n", "a"):
             return None
-        values = without_none(self.interpreter.evaluate(node, self.frame(ref)))
+        values = without_none(self.interpreter.evaluate(node, frame))
         types = {value[1] if value[0] == "i" and not value[2] else None for value in values}
         return types.pop() if len(types) == 1 else None
 
@@ -272,7 +286,7 @@ class Sharing:
         """Whether a framework calls a function for requests: a route, a dependency …"""
         served = self.served.get(ref)
         return served is not None and any(
-            arrival is not None and arrival.root and arrival.root not in _ALONE
+            arrival is not None and arrival.root and arrival.root not in ALONE
             for arrival in (self.contexts.arrivals[state] for state in (served.loop, served.pool) if state is not None)
         )
 
@@ -381,26 +395,6 @@ class Sharing:
         for key in sorted(self.accesses, key=str):
             if any(access.kind in WRITES for access in self.accesses[key]):
                 yield key, self.accesses[key]
-
-
-def _many_at_once(variants: list[Variant], contexts: Contexts) -> set[State]:
-    """The states of which several can be under way at once: below a route, a dependency, a task of a request …"""
-    waiting: list[State] = []
-    for _, edge, _, label, context in entry_edges(variants):
-        if label not in _ALONE and context in _SERVED:
-            waiting.append((edge.target, context))
-    many = set(waiting)
-    while waiting:
-        number, context = waiting.pop()
-        for edge, flags in variants[number].edges.items():
-            following = step(context, edge.kind, flags)
-            if following is None or (flags & ONCE and edge.kind in (LOOP, POOL)):
-                continue
-            state = (edge.target, following)
-            if state not in many and state in contexts.arrivals:
-                many.add(state)
-                waiting.append(state)
-    return many
 
 
 def _mentions(node: Any, names: frozenset[str], locks: bool = True) -> bool:

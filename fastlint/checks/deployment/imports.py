@@ -127,7 +127,8 @@ def _lazy(project: Project, modules: list[Module]) -> Iterator[_Row]:
         if module is None or variant.function[1] >= 0:
             continue
         for name, values in variant.names.items():
-            kind = next((value[1] for value in values if value[0] == "i" and not value[2] and value[1] in _LAZY), None)
+            kinds = (shown(value[1]) for value in values if value[0] == "i" and not value[2])
+            kind = next((kind for kind in kinds if kind in _LAZY), None)
             site = _site_of(module, name)
             if kind is not None and site is not None:
                 yield project.where(variant.function, site), f"{name} = {kind.rpartition('.')[2]}(…)", _LAZY[kind]
