@@ -165,7 +165,7 @@ class Bench:
 
     def fastlint(self, application: Path) -> list[Ours]:
         """Everything that fastlint knows to say, whatever its severity and confidence."""
-        command = [sys.executable, "-m", "fastlint", "check", "--isolated", "--output-format", "json"]
+        command = [sys.executable, "-m", "fastlint", "check", "--isolated", "--no-cache", "--output-format", "json"]
         command += ["--severity", "info", "--confidence", "low", str(application)]
         # From the checkout: `python -m` then takes this very fastlint, installed or not.
         report = json.loads(self._run("fastlint", application, command, folder=CHECKOUT))
