@@ -70,7 +70,7 @@ best one, rates within {goal:.0%}; what is beyond is marked as a miss.
 {when}, {cores} cores that others use as well, CPython {python}. Each figure is the median
 of up to {rounds} runs of {seconds:g} s in which others used at most {quiet:g} cores (a run is repeated once for that),
 else the least disturbed run. `--cores` is what others left on average. Clients keep their connection and send the next
-request when the last one is answered; they share the cores with the server. The load average was {load:.2f}.
+request when the last one is answered; they share the cores with the server. {note}
 """
 
 FOOT = """
@@ -287,11 +287,12 @@ def examine(case: Case, cores: int, runs: _Runs) -> Iterator[str]:
     yield f"## {case.title}"
     yield ""
     yield (
-        f"Given: one worker serves {one.rate:.0f} requests/s with {one.share:.0%} of a core "
+        f"Given: one worker serves {one.rate:.0f} requests/s with {one.share:.0%} of a core, while others used "
+        f"{one.others:.2f} cores "
         f"(`--rate-per-worker {one.rate:.1f} --worker-cpu {one.share:.2f} --cores {given:g}`). "
         f"**Advised: {advice['workers']} worker{'' if advice['workers'] == 1 else 's'}; measured best: {found}"
         f"{'' if step <= 1 else ' (miss)'}.** The load generator used up to {client:.2f} cores, "
-        f"everybody else on the machine {noise:.2f}."
+        f"others {noise:.2f} at the median of all configurations."
     )
     yield ""
     yield from table([(count, measured[count, 40], by_workers.get(count, most)) for count in counts], "workers")
@@ -314,6 +315,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--case", action="append", choices=[case.name for case in CASES])
     parser.add_argument("--runs", type=Path, action="append", help="measure nothing: take what an earlier run told")
+    parser.add_argument("--note", help="what there is to say of the runs of --runs")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     cores = len(psutil.Process().cpu_affinity())
@@ -330,7 +332,7 @@ def main() -> None:
             python=sys.version.split()[0],
             rounds=most,
             seconds=options.seconds,
-            load=load,
+            note=options.note or f"The load average at the start was {load:.2f}.",
             quiet=QUIET,
         )
     ]
