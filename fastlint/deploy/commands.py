@@ -345,7 +345,7 @@ def read_flags(
         if setting.commands and label and label.split()[-1] not in setting.commands:
             problems.append(Problem("unknown-setting", flag, f"`{label}` has no {flag}", word.where))
         if not setting.takes_value:
-            said.append(Said(setting.name, not negative, rank, by, word.where, word.text))
+            said.append(Said(setting.name, not negative, rank, by, word.where, word.text, word.variables))
             continue
         if given is None and not rest:
             problems.append(Problem("invalid-value", flag, f"{flag} needs a value", word.where))
@@ -353,7 +353,8 @@ def read_flags(
         value = word if given is not None else rest.pop(0)
         raw: Value = given if given is not None else value.value
         shown = word.text if given is not None else f"{word.text} {value.text}"
-        _say(setting, raw, Said(setting.name, None, rank, by, word.where, shown), said, problems, surroundings)
+        heard = tuple(dict.fromkeys((*word.variables, *value.variables)))
+        _say(setting, raw, Said(setting.name, None, rank, by, word.where, shown, heard), said, problems, surroundings)
     return said, operands, tuple(problems)
 
 
