@@ -143,6 +143,14 @@ CASES: dict[str, tuple[str, dict[str, str], int]] = {
     "a file that reads another one": (
         "FL616", {**HEARD, "gunicorn.conf.py": "import os\nworkers = int(os.environ['OTHER'])\n"}, 1,
     ),
+    "a loop of uvicorn.run that is spelled wrongly": (
+        "FL615", {**SERVED, "run.py": "import uvicorn\nuvicorn.run('app:app', loop='uvlop', ws='websocket')\n"}, 2,
+    ),
+    "a loop of uvicorn.run that is an object or imported": (
+        "FL615",
+        {**SERVED, "run.py": "import uvicorn, x\nuvicorn.run('app:app', loop='x:loop', ws=x.Ws, log_level='INFO')\n"},
+        0,
+    ),
     "a script that doubles the variable": (
         "FL616", {**TOLD, "s.sh": f"exec uvicorn app:app --workers $(({WC}*2))\n"}, 0,
     ),

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fastlint.deploy.commands import converted, read_flags
+from fastlint.deploy.commands import chosen, converted, read_flags
 from fastlint.deploy.evaluate import Bound, evaluate
 from fastlint.deploy.plan import Command, Problem, Rank, Said, Setting
 from fastlint.deploy.python_entry import PythonFiles
@@ -295,6 +295,8 @@ def checked(setting: ServerSetting, value: Value) -> Value | Problem:
         if isinstance(value, str) and value.lower().strip() in _BOOLEANS:
             return _BOOLEANS[value.lower().strip()]
         return Problem("invalid-value", setting.name, f"{setting.name} = {value!r} is no boolean", Location(""))
+    if setting.choices and isinstance(value, str) and value:
+        return chosen(setting, value)
     if setting.kind == "list" and isinstance(value, str):
         return (value.strip(),) if value else ()  # a comma separates nothing here
     return value
