@@ -54,6 +54,10 @@ LESS = "services:\n  web: {extends: {file: base.yaml, service: base}, command: u
 
 WC = "WEB_CONCURRENCY"
 READ = f"int(os.environ['{WC}'])"
+TOLD = {
+    "Dockerfile": 'FROM python\nCOPY . .\nCMD ["./s.sh"]\n',
+    "compose.yaml": f"services:\n  a:\n    build: .\n    environment:\n      {WC}: '8'\n",
+}
 HEARD = {
     "Dockerfile": 'FROM python\nCMD ["gunicorn", "app:app", "-k", "uvicorn_worker.UvicornWorker"]\n',
     "compose.yaml": built(f"environment: {{{WC}: '8', OTHER: '2'}}"),
@@ -138,6 +142,50 @@ CASES: dict[str, tuple[str, dict[str, str], int]] = {
     "a file that does not hear it": ("FL616", {**HEARD, "gunicorn.conf.py": "workers = 4\n"}, 1),
     "a file that reads another one": (
         "FL616", {**HEARD, "gunicorn.conf.py": "import os\nworkers = int(os.environ['OTHER'])\n"}, 1,
+    ),
+    "a loop of uvicorn.run that is spelled wrongly": (
+        "FL615", {**SERVED, "run.py": "import uvicorn\nuvicorn.run('app:app', loop='uvlop', ws='websocket')\n"}, 2,
+    ),
+    "a loop of uvicorn.run that is an object or imported": (
+        "FL615",
+        {**SERVED, "run.py": "import uvicorn, x\nuvicorn.run('app:app', loop='x:loop', ws=x.Ws, log_level='INFO')\n"},
+        0,
+    ),
+    "a script that doubles the variable": (
+        "FL616", {**TOLD, "s.sh": f"exec uvicorn app:app --workers $(({WC}*2))\n"}, 0,
+    ),
+    "a script that doubles it under another name": (
+        "FL616", {**TOLD, "s.sh": f"W=${{{WC}:-2}}\nN=$((W * 2))\nexec uvicorn app:app --workers $N\n"}, 0,
+    ),
+    "a script that caps it": (
+        "FL616",
+        {**TOLD, "s.sh": f'W=${WC}\nif [ "${WC}" -gt 4 ]; then W=4; fi\nexec uvicorn app:app --workers $W\n'},
+        0,
+    ),
+    "a script that starts another way for a large one": (
+        "FL616",
+        {**TOLD, "s.sh": f"if [ ${WC} -gt 4 ]; then exec uvicorn app:app --workers 4; fi\nexec uvicorn app:app\n"},
+        0,
+    ),
+    "a script that hands it on to another": (
+        "FL616",
+        {**TOLD, "s.sh": f"export N=$(({WC}*2))\nexec ./t.sh\n", "t.sh": "exec uvicorn app:app --workers $N\n"},
+        0,
+    ),
+    "a script that hands it on to gunicorn": (
+        "FL616",
+        {**TOLD, "s.sh": f'export GUNICORN_CMD_ARGS="--workers $(({WC}*2))"\nexec gunicorn app:app\n'},
+        0,
+    ),
+    "a script that hands it on to uvicorn": (
+        "FL616", {**TOLD, "s.sh": f"export UVICORN_WORKERS=$(({WC}*2))\nexec uvicorn app:app\n"}, 0,
+    ),
+    "a script that does not hear it": ("FL616", {**TOLD, "s.sh": "exec uvicorn app:app --workers 4\n"}, 1),
+    "a script that works it out from another one": (
+        "FL616", {**TOLD, "s.sh": "N=2\nexec uvicorn app:app --workers $((N*2))\n"}, 1,
+    ),
+    "a script that only tells it": (
+        "FL616", {**TOLD, "s.sh": f"echo ${WC}\nW=${WC}\nexec uvicorn app:app --workers 4\n"}, 1,
     ),
     "a pool of another kind of database": ("FL618", {**SERVED, "db.py": POOLS.format("mysql+pymysql://h/x")}, 0),
     "pools of two servers": ("FL618", {**SERVED, "db.py": POOLS.format("postgresql://other/x")}, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from deployment import read
 
 from fastlint.checks.deployment import DEPLOYMENT
 from fastlint.config import Amount, Config, TargetSettings
+from fastlint.deploy.effective import checked
 from fastlint.deploy.join import read_plans
 from fastlint.deploy.plan import Command, Limits, Problem, Rank, Said, ServerPlan, Setting
 from fastlint.deploy.python_entry import PythonFiles
+from fastlint.deploy.servers import server
 from fastlint.deploy.service import Database, Proxy
 from fastlint.deploy.values import Apply, Cores, Counter, Env, Unknown, Value
 from fastlint.engine import check
@@ -708,11 +711,37 @@ class TestOutside:
             ("uvicorn main:app --log-level debug --lifespan off --interface asgi3", 0),
             ('uvicorn main:app --log-level "$LEVEL"', 0),
             ("uvicorn main:app --loop app.loops:make", 0),
+            ("uvicorn main:app --loop uvlop", 1),
+            ("uvicorn main:app --http httptool", 1),
+            ("uvicorn main:app --http=HTTPTOOLS", 1),
+            ("uvicorn main:app --ws websocket", 1),
+            ("uvicorn main:app --loop uvloop --http h11 --ws websockets-sansio", 0),
+            ("uvicorn main:app --loop none --ws none", 0),
+            ("uvicorn main:app --loop uvlop:new_event_loop", 0),
+            ("uvicorn main:app --http h3 --loop winloop --ws websockets-sync", 0),  # a later version may have them
+            ("gunicorn main:app --asgi-loop uvlop", 1),
+            ("gunicorn main:app --asgi-lifespan onn", 1),
+            ("gunicorn main:app --asgi-loop UVLoop --asgi-lifespan ' ON '", 0),
         ],
     )
     def test_a_value_that_is_none_of_the_choices(self, tmp_path: Path, command: str, told: int) -> None:
         plans = read_plans(read(tmp_path, {"Procfile": f"web: {command}\n"}), NO_PYTHON)
         assert len(found("FL615", project(tmp_path, *plans))) == told
+
+    @pytest.mark.parametrize(
+        ("line", "told"),
+        [
+            ("asgi_loop = 'uvlop'", 1),
+            ("asgi_lifespan = 'always'", 1),
+            ("asgi_loop = 'UVLOOP '", 0),
+            ("asgi_loop = None", 0),
+        ],
+    )
+    def test_a_choice_in_a_file(self, tmp_path: Path, line: str, told: int) -> None:
+        name, _, value = line.partition(" = ")
+        outcome = checked(server("gunicorn").settings[name], ast.literal_eval(value))
+        assert isinstance(outcome, Problem) == bool(told)
+        assert told or outcome in (None, "uvloop")
 
     def test_what_only_the_asgi_worker_reads(self, tmp_path: Path) -> None:
         idle = plan(asgi_disconnect_grace_period=5, worker_class=UVICORN_WORKER)

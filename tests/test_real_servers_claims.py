@@ -610,3 +610,23 @@ def test_a_missing_attribute_ends_gunicorn_and_a_missing_module_ends_uvicorn(tmp
     with started(tmp_path, "python", "-m", "uvicorn", "servise:app", "--port", "PORT") as server:
         assert server.ends() not in (0, None)
         assert "Could not import module" in server.text
+
+
+@pytest.mark.parametrize("words", ["--loop uvlop", "--http httptool", "--ws websocket", "--http HTTPTOOLS"])
+def test_uvicorn_takes_what_is_none_of_its_names_for_an_import(words: str, tmp_path: Path) -> None:
+    """FL615: an import string without a colon ends the server at once."""
+    (tmp_path / "app.py").write_text(APP)
+    command = [sys.executable, "-m", "uvicorn", "app:app", "--port", str(free_port()), *words.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode != 0
+    assert 'must be in format "<module>:<attribute>"' in done.stderr
+
+
+@pytest.mark.parametrize(("said", "accepted"), [("UVLOOP ", True), ("uvlop", False)])
+def test_gunicorn_compares_its_choices_in_lower_case(said: str, accepted: bool, tmp_path: Path) -> None:
+    """FL615: `asgi_loop` and `asgi_lifespan`."""
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "gunicorn.conf.py").write_text(f"asgi_loop = {said!r}\nasgi_lifespan = ' ON'\n")
+    command = [sys.executable, "-m", "gunicorn", "--check-config", "app:app"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode == 0) == accepted, done.stderr

@@ -25,6 +25,7 @@ def test_every_file_is_of_the_shape(name: str) -> None:
         {"server": "x", "setting": [{**ROW, "ignored_by": {"uvicorn_worker": "why"}}]},
         {"server": "x", "setting": [{**ROW, "ignored_by": ["uvicorn"]}]},
         {"server": "x", "setting": [ROW], "config_file": "x.py"},
+        {"server": "x", "setting": [{**ROW, "any_case": "sometimes"}]},
         {"server": "x"},
     ],
 )

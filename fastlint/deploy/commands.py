@@ -6,6 +6,7 @@ itself: gunicorn and hypercorn by argparse (abbreviations, `-w4`), uvicorn and f
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -54,6 +55,7 @@ _MODULES = {
     "fastapi": "fastapi", "fastapi_cli": "fastapi",
 }  # fmt: skip
 SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "fastapi"})
+_SURELY_MEANT = 0.85  # how alike two words are, see difflib
 _NUMBERS = frozenset({"count", "integer", "number"})
 _ABBREVIATES = frozenset({"gunicorn", "hypercorn"})  # argparse accepts unambiguous beginnings of long flags
 
@@ -355,7 +357,7 @@ def read_flags(
         if setting.commands and label and label.split()[-1] not in setting.commands:
             problems.append(Problem("unknown-setting", flag, f"`{label}` has no {flag}", word.where))
         if not setting.takes_value:
-            said.append(Said(setting.name, not negative, rank, by, word.where, word.text))
+            said.append(Said(setting.name, not negative, rank, by, word.where, word.text, word.variables))
             continue
         if given is None and not rest:
             problems.append(Problem("invalid-value", flag, f"{flag} needs a value", word.where))
@@ -363,7 +365,8 @@ def read_flags(
         value = word if given is not None else rest.pop(0)
         raw: Value = given if given is not None else value.value
         shown = word.text if given is not None else f"{word.text} {value.text}"
-        _say(setting, raw, Said(setting.name, None, rank, by, word.where, shown), said, problems, surroundings)
+        heard = tuple(dict.fromkeys((*word.variables, *value.variables)))
+        _say(setting, raw, Said(setting.name, None, rank, by, word.where, shown, heard), said, problems, surroundings)
     return said, operands, tuple(problems)
 
 
@@ -420,13 +423,26 @@ def _say(
     out.append(replace(said, value=final))
 
 
+def chosen(setting: ServerSetting, value: str) -> str | Problem:
+    """A choice as the server compares it, or that it is none. An import string is only known to be none where it has no
+    colon and is a choice that is spelled wrongly: later versions may have other choices."""
+    plain = value.lower().strip() if setting.any_case else value
+    if plain in setting.choices:
+        return plain
+    wanted, nearest = ", ".join(setting.choices), ""
+    if setting.kind == "import":
+        nearest = next(iter(difflib.get_close_matches(value.lower(), setting.choices, 1, _SURELY_MEANT)), "")
+        if ":" in value or not nearest:
+            return value
+    return Problem("invalid-value", setting.name, f"{value!r} is none of {wanted}", Location(""), nearest)
+
+
 def converted(setting: ServerSetting, value: Value) -> Value | Problem:
     """A value as a server's command line converts it, or what it says against it."""
     if not isinstance(value, str):
         return value
-    if setting.choices and value and value not in setting.choices:
-        wanted = ", ".join(setting.choices)
-        return Problem("invalid-value", setting.name, f"{value!r} is none of {wanted}", Location(""))
+    if setting.choices and value:
+        return chosen(setting, value)
     if setting.kind not in _NUMBERS:
         return value
     try:
@@ -439,4 +455,4 @@ def converted(setting: ServerSetting, value: Value) -> Value | Problem:
     return number
 
 
-__all__ = ["Program", "converted", "read_command", "read_flags", "read_run", "read_words"]
+__all__ = ["Program", "chosen", "converted", "read_command", "read_flags", "read_run", "read_words"]

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fastlint.deploy.commands import converted, read_flags
+from fastlint.deploy.commands import chosen, converted, read_flags
 from fastlint.deploy.evaluate import Bound, evaluate
 from fastlint.deploy.plan import Command, Problem, Rank, Said, Setting
 from fastlint.deploy.python_entry import PythonFiles
 from fastlint.deploy.servers import Server, ServerSetting, server
-from fastlint.deploy.shell import ShellWord, shell_commands
+from fastlint.deploy.shell import shell_commands
 from fastlint.deploy.texts import literal
 from fastlint.deploy.values import Apply, Cores, Env, Surroundings, Unknown, Value, is_literal, resolve
 from fastlint.finding import Location
@@ -81,7 +81,7 @@ def settings_of(
     elif command.server == "uvicorn":
         sayings += _own_variables(known, environment)
     sayings += command.said
-    settings = _won(sayings, surroundings)
+    settings = _won([_with_causes(said, environment) for said in sayings], surroundings)
     app = command.app
     if app is None:
         target = settings.get("wsgi_app") or settings.get("app")
@@ -95,6 +95,12 @@ def named_configs(command: Command, environment: Mapping[str, Said]) -> tuple[st
     if command.config_files or command.server != "gunicorn":
         return command.config_files
     return _arguments_variable(server("gunicorn"), environment, Surroundings(), [])[1]
+
+
+def _with_causes(said: Said, environment: Mapping[str, Said]) -> Said:
+    """A saying with the variables that those it is worked out from were themselves worked out from, in a script."""
+    behind = [one for name in said.variables if name in environment for one in environment[name].variables]
+    return replace(said, variables=tuple(dict.fromkeys((*said.variables, *behind)))) if behind else said
 
 
 def _known_as(name: str) -> str:
@@ -142,7 +148,7 @@ def _replaced_defaults(known: Server, command: Command, environment: Mapping[str
             value = (f"0.0.0.0:{said.value}",) if isinstance(said.value, str) else Unknown(f"${setting.default_from}")
         if isinstance(value, Problem):
             value = Unknown("the server refuses it")
-        variables = (setting.default_from,)
+        variables = (setting.default_from, *said.variables)
         yield replace(said, name=setting.name, value=value, rank=Rank.ENVIRONMENT_DEFAULT, variables=variables)
 
 
@@ -185,7 +191,12 @@ def _arguments_variable(
         return [], ()
     commands = shell_commands(literal(f"gunicorn {variable.value}", variable.where))
     words = (
-        tuple(ShellWord(word.value, variable.where, word.text) for word in commands[0].words[1:]) if commands else ()
+        tuple(
+            replace(word, where=variable.where, source=None, variables=variable.variables)
+            for word in commands[0].words[1:]
+        )
+        if commands
+        else ()
     )
     said, _, wrong = read_flags(known, words, f"GUNICORN_CMD_ARGS, {variable.by}", Rank.ENVIRONMENT, surroundings)
     problems += wrong
@@ -292,6 +303,8 @@ def checked(setting: ServerSetting, value: Value) -> Value | Problem:
         if isinstance(value, str) and value.lower().strip() in _BOOLEANS:
             return _BOOLEANS[value.lower().strip()]
         return Problem("invalid-value", setting.name, f"{setting.name} = {value!r} is no boolean", Location(""))
+    if setting.choices and isinstance(value, str) and value:
+        return chosen(setting, value)
     if setting.kind == "list" and isinstance(value, str):
         return (value.strip(),) if value else ()  # a comma separates nothing here
     return value

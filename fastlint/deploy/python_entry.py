@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from fastlint.deploy.commands import chosen
 from fastlint.deploy.evaluate import Loader, Seen, watch
 from fastlint.deploy.plan import Command, Problem, Rank, Said
 from fastlint.deploy.servers import server
@@ -78,7 +79,12 @@ def _uvicorn(seen: Seen, where: Location, lines: Sequence[str]) -> Command:
             nearest = known.nearest(name)
             problems.append(Problem("unknown-setting", name, f"`uvicorn.run` has no argument {name}", place, nearest))
             continue
-        said.append(Said(name, _value(value), Rank.COMMAND, "Python", place, text))
+        setting = known.settings[name]
+        taken = chosen(setting, value) if setting.kind == "import" and isinstance(value, str) else value
+        if isinstance(taken, Problem):
+            problems.append(replace(taken, where=place))
+            taken = Unknown("the server refuses it")
+        said.append(Said(name, _value(taken), Rank.COMMAND, "Python", place, text))
     return Command("uvicorn.run", where, "Python", _value(app), tuple(said), problems=tuple(problems))
 
 

@@ -26,7 +26,8 @@ else:
 class ServerSetting:
     """One setting: its name, the flags that give it, and how a value is read.
 
-    `kind`: "count" (int >= 0), "integer", "number", "flag", "list", "class", "choice", "hook", "text".
+    `kind`: "count" (int >= 0), "integer", "number", "flag", "list", "class", "choice", "import" (a
+    choice, or "module:attribute"), "hook", "text".
     """
 
     name: str
@@ -39,6 +40,7 @@ class ServerSetting:
     has_default: bool = False
     default_from: str = ""  # the variable that replaces the default
     choices: tuple[str, ...] = ()
+    any_case: bool = False  # a choice is lower-cased and stripped before it is compared
     commands: tuple[str, ...] = ()  # fastapi: only these sub-commands have it
     ignored_by: Mapping[str, str] = field(default_factory=dict)  # gunicorn: worker kinds that do nothing with it, why
 
@@ -80,6 +82,7 @@ def _read(path: Path) -> Server:
             has_default=row.has_default,
             default_from=row.default_from,
             choices=row.choices,
+            any_case=row.any_case,
             commands=row.commands,
             ignored_by=row.ignored_by,
         )

@@ -65,6 +65,7 @@ class ShellWord:
     where: Location
     text: str  # as written
     source: Text | None = None  # the same with the place of each character, where the word may be a text of its own
+    variables: tuple[str, ...] = ()  # of the environment, that it is worked out from or stands there because of
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def shell_commands(
 class _Variable:
     value: Value
     said: Said | None = None  # where the text sets it; None: it was set before
+    variables: tuple[str, ...] = ()  # that its value is worked out from
 
 
 @dataclass(slots=True)
@@ -120,6 +122,8 @@ class _Walk:
     commands: list[ShellCommand] = field(default_factory=list)
     depth: int = 0
     undecided: int = 0  # how many branches are open of which any may be taken
+    read: dict[str, None] = field(default_factory=dict)  # variables, by what is worked out now
+    control: dict[str, None] = field(default_factory=dict)  # variables, by the tests around it
     left: bool = False  # the text ended here, by `exec` or `exit`, in a branch that is certainly taken
 
     def run(self, nodes: tuple[Node, ...]) -> None:
@@ -145,7 +149,14 @@ class _Walk:
 
     def _branches(self, node: Branches) -> None:
         self.run(node.conditions)
+        outer, self.read = self.read, {}
         taken = taken_arm(node, self._value)
+        control, self.control = self.control, {**self.control, **self.read}
+        self.read = outer
+        self._arms(node, taken)
+        self.control = control
+
+    def _arms(self, node: Branches, taken: tuple[Node, ...]) -> None:
         if taken is not UNDECIDED:
             self.run(taken)
             self.left |= not self.undecided and not self.depth and _leaves(taken)
@@ -175,7 +186,7 @@ class _Walk:
         name = tested.name if isinstance(tested, Parameter) else ""
         then = ends[-1].get(name)
         if then is not None and isinstance(self._before(ends, name), Env):
-            self.variables[name] = _Variable(Env(name, then.value), then.said)
+            self.variables[name] = _Variable(Env(name, then.value), then.said, (name, *then.variables))
 
     def _before(self, ends: list[dict[str, _Variable]], name: str) -> Value:
         earlier = ends[0].get(name)
@@ -271,21 +282,34 @@ class _Walk:
         self.variables[name] = value
 
     def _set_value(self, name: str, appends: bool, word: Word) -> _Variable:
+        outer, self.read = self.read, {}
         value = self._value(word.parts)
         if appends:
             value = _together([self._read(name), value])
+        heard, self.read = self._heard(), outer
         text = self.text.cut(word.start, max(word.start, word.end))
-        return _Variable(value, variable(name, text, "shell script", value))
+        return _Variable(value, replace(variable(name, text, "shell script", value), variables=heard), heard)
+
+    def _heard(self) -> tuple[str, ...]:
+        """The variables that decide what is worked out here."""
+        return tuple({**self.control, **self.read})
 
     def _read(self, name: str) -> Value:
         if name in self.variables:
+            self.read.update(dict.fromkeys(self.variables[name].variables))
             return self.variables[name].value
+        self.read[name] = None
         if name in self.given:
             return self.given[name]
         return Env(name, "")
 
     def _words(self, word: Word) -> list[ShellWord]:
         """The arguments that one word becomes: none for an empty variable, several for `$@` or a value with spaces."""
+        self.read = {}
+        words, heard = self._expanded(word), self._heard()
+        return [replace(each, variables=tuple(dict.fromkeys((*each.variables, *heard)))) for each in words]
+
+    def _expanded(self, word: Word) -> list[ShellWord]:
         where, written = self.text.at(word.start), self.text.text[word.start : word.end]
         if len(word.parts) == 1 and isinstance(only := word.parts[0], Parameter):
             if only.name in ("@", "*") and not only.other:
@@ -337,7 +361,8 @@ class _Walk:
         elif value == "":
             value = word
         if part.operator == "=":
-            self._assign(part.name, _Variable(value, variable(part.name, self.text.cut(0, 0), "shell script", value)))
+            said = variable(part.name, self.text.cut(0, 0), "shell script", value)
+            self._assign(part.name, _Variable(value, said, self._heard()))
         return value
 
     def _argument(self, part: Parameter) -> Value:
@@ -400,8 +425,9 @@ def _merged(ends: list[dict[str, _Variable]]) -> dict[str, _Variable]:
         found = [end.get(name) for end in ends]
         first = found[0]
         if first is None or any(each is None or each.value != first.value for each in found):
-            said = next(each.said for each in found if each is not None)
-            out[name] = _Variable(Unknown("branches set it differently"), said)
+            known = [each for each in found if each is not None]
+            heard = tuple(dict.fromkeys(one for each in known for one in each.variables))
+            out[name] = _Variable(Unknown("branches set it differently"), known[0].said, heard)
     return out
 
 

@@ -13,7 +13,7 @@ class SettingRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    kind: Literal["count", "integer", "number", "flag", "list", "class", "choice", "hook", "text"]
+    kind: Literal["count", "integer", "number", "flag", "list", "class", "choice", "import", "hook", "text"]
     flags: tuple[str, ...] = ()
     negative_flags: tuple[str, ...] = ()
     takes_value: bool = True
@@ -21,6 +21,7 @@ class SettingRow(BaseModel):
     default: Any = None
     default_from: str = ""
     choices: tuple[str, ...] = ()
+    any_case: bool = False
     commands: tuple[str, ...] = ()
     ignored_by: dict[Annotated[str, Field(pattern="^(uvicorn|asgi)$")], str] = Field(default_factory=dict)
 
