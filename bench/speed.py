@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("applications", nargs="+", type=Path, help="folders to lint")
     parser.add_argument("--runs", type=int, default=5, help="rounds of which the medians count (default: 5)")
     parser.add_argument("--peers", type=Path, help="environment with hydroid, ruff and flake8-async (see compare.py)")
+    parser.add_argument("--skip-flake8", action="store_true", help="leave flake8-async out, which takes minutes")
     arguments = parser.parse_args()
     if arguments.runs < 1:
         parser.error("--runs must be at least 1")
@@ -87,7 +88,10 @@ def main() -> None:
         f"CPython {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the start, "
         f"medians of {arguments.runs}.\n"
     )
-    costs = {folder: measured(folder.resolve(), arguments.runs, arguments.peers) for folder in arguments.applications}
+    costs = {
+        folder: measured(folder.resolve(), arguments.runs, arguments.peers, not arguments.skip_flake8)
+        for folder in arguments.applications
+    }
     for title, of in (
         ("Wall seconds", "seconds"),
         ("CPU seconds", "cpu"),
@@ -97,7 +101,7 @@ def main() -> None:
     say(ratios(costs))
 
 
-def measured(folder: Path, runs: int, peers: Path | None) -> dict[str, Cost]:
+def measured(folder: Path, runs: int, peers: Path | None, with_flake8: bool) -> dict[str, Cost]:
     """The medians of all rounds over one application, by column."""
     rounds: dict[str, list[Cost]] = {}
     for _ in range(runs):
@@ -108,7 +112,7 @@ def measured(folder: Path, runs: int, peers: Path | None) -> dict[str, Cost]:
             )
             files = files_of(copy)
             time.sleep(2.5)  # the times of files that are just written are not believed
-            for column, cost in one_round(copy, files, peers):
+            for column, cost in one_round(copy, files, peers, with_flake8):
                 rounds.setdefault(column, []).append(cost)
     return {
         column: Cost(
@@ -118,7 +122,7 @@ def measured(folder: Path, runs: int, peers: Path | None) -> dict[str, Cost]:
     }
 
 
-def one_round(copy: Path, files: list[Path], peers: Path | None) -> Iterable[tuple[str, Cost]]:
+def one_round(copy: Path, files: list[Path], peers: Path | None, with_flake8: bool) -> Iterable[tuple[str, Cost]]:
     """Every command once, in an order in which neighbours are compared with each other."""
     check = [sys.executable, "-m", "fastlint", "check", "--isolated", "--exit-zero", str(copy)]
     yield "python -c pass", measure([sys.executable, "-c", "pass"])
@@ -142,6 +146,7 @@ def one_round(copy: Path, files: list[Path], peers: Path | None) -> Iterable[tup
     if peers:
         select = ["check", "--select", "ASYNC", "--isolated", "--no-cache", "--exit-zero"]
         yield "ruff", measure([str(peers / "bin" / "ruff"), *select, str(copy)])
+    if peers and with_flake8:
         flake8 = [str(peers / "bin" / "flake8"), "--isolated", "--exit-zero", "--select", "ASYNC1,ASYNC2"]
         yield "flake8-async", measure([*flake8, str(copy)])
 
