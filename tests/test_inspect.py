@@ -359,11 +359,13 @@ def test_watching_ends_with_control_c(folder: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,  # a shell's job ignores it
         )
         assert watching.stdout is not None
         next(line for line in watching.stdout if line.startswith("gunicorn"))
         watching.send_signal(signal.SIGINT)
-        watching.stdout.read()
-        assert watching.wait(PATIENCE) == 130
-        assert watching.stderr is not None
-        assert watching.stderr.read().strip() == ""
+        try:
+            _, told = watching.communicate(timeout=PATIENCE)
+        finally:
+            watching.kill()
+        assert (watching.returncode, told.strip()) == (130, "")
