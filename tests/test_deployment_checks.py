@@ -793,6 +793,48 @@ class TestOutside:
         told = found("FL622", project(tmp_path, *plans))
         assert [remedy in each.remedy for each in told] == ([True] if remedy else [])
 
+    @pytest.mark.parametrize(
+        ("image", "command", "told"),
+        [
+            ("python:3.13-alpine", 'CMD ["sh", "-c", "a && uvicorn main:app"]', ""),
+            ("python:3.13-alpine", "CMD a && uvicorn main:app", ""),
+            ("python:3.13-alpine", "CMD if a; then uvicorn main:app; fi", ""),
+            ("acme.io/mirror/alpine:3.22", "CMD uvicorn main:app", ""),
+            ("python:3.13-alpine", "CMD uvicorn main:app; echo stopped", "HIGH"),
+            ("python:3.13-alpine", 'CMD ["dash", "-c", "uvicorn main:app"]', "HIGH"),
+            ("python:3.13-alpine", 'CMD ["./s.sh"]', "HIGH"),  # a file is no text given with `-c`
+            ("fedora:43", "CMD a && uvicorn main:app", ""),
+            ("registry.access.redhat.com/ubi9/python-312", "CMD a && uvicorn main:app", ""),
+            ("oraclelinux:9-slim", "CMD uvicorn main:app", ""),
+            ("fedora:43", "CMD uvicorn main:app > log", "HIGH"),
+            ("python:3.13", "CMD a && uvicorn main:app", "HIGH"),
+            ("docker.io/library/python:3.13", "CMD uvicorn main:app", "HIGH"),
+            ("ghcr.io/astral-sh/uv:python3.13-bookworm-slim", "CMD uvicorn main:app", "HIGH"),
+            ("nvidia/cuda:13.0-runtime-ubuntu24.04", "CMD uvicorn main:app", "HIGH"),
+            ("acme/base:1", "CMD a && uvicorn main:app", "MEDIUM"),
+            ("acme/base:1", 'CMD ["sh", "-c", "if a; then uvicorn main:app; fi"]', "MEDIUM"),
+            ("acme/base:1", 'CMD ["sh", "-c", "a && ./t.sh"]', "MEDIUM"),
+            ("acme/base:1", 'CMD ["sh", "-c", "a && ./s.sh"]', "HIGH"),
+            ("acme/base:1", "CMD uvicorn main:app; echo stopped", "HIGH"),
+            ("acme/base:1", "CMD exec uvicorn main:app", ""),
+            ("python:$TAG", "CMD uvicorn main:app", "MEDIUM"),
+            ("python:$TAG-alpine", "CMD uvicorn main:app", ""),
+            ("python:3.13-alpine AS base\nFROM base", "CMD uvicorn main:app", ""),
+            ("python:3.13-alpine AS base\nFROM python:3.13", "CMD uvicorn main:app", "HIGH"),
+        ],
+    )
+    def test_which_shell_an_image_has(self, tmp_path: Path, image: str, command: str, told: str) -> None:
+        files: dict[str, str | bytes] = {
+            "Dockerfile": f"ARG TAG\nFROM {image}\n{command}\n",
+            "s.sh": "#!/bin/sh\na\nuvicorn main:app\n",
+            "t.sh": "#!/bin/sh\nexec uvicorn main:app\n",
+        }
+        plans = [each for each in read_plans(read(tmp_path, files), NO_PYTHON) if each.container]
+        assert len(plans) == 1
+        found_ones = found("FL622", project(tmp_path, *plans))
+        assert [each.confidence.name for each in found_ones] == ([told] if told else [])
+        assert all(("not known" in str(each.notes)) == (told == "MEDIUM") for each in found_ones)
+
     SOCKET = APP + "\n@app.websocket('/ws')\nasync def ws(socket): ...\n"
 
     def test_no_limit_at_stop_with_connections_that_stay(self, tmp_path: Path) -> None:

@@ -515,6 +515,19 @@ def test_bash_gives_way_to_the_last_command_of_a_text(tmp_path: Path, before: st
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize("before", ["", "true && ", "true; "])
+def test_bash_gives_way_as_sh_too(tmp_path: Path, before: str) -> None:
+    """The `sh` of Fedora's and Red Hat's images."""
+    (tmp_path / "sh").symlink_to(str(shutil.which("bash")))
+    with started(
+        tmp_path, str(tmp_path / "sh"), "-c", f"{before}{sys.executable} -m uvicorn service:app --port PORT"
+    ) as server:
+        server.up()
+        server.process.terminate()
+        assert server.says("Shutting down")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 @pytest.mark.parametrize(
     "line", ["trap 'echo x' TERM; SERVE", "if true; then SERVE; fi", "SERVE 2>&1", "sleep 60 & SERVE"]
 )

@@ -71,6 +71,7 @@ class Program:
     arguments: tuple[ShellWord, ...] = ()
     environment: Mapping[str, Said] = field(default_factory=dict)
     replaces_shell: bool = True
+    perhaps_replaces: bool = False
 
 
 class _Way(NamedTuple):
@@ -83,30 +84,40 @@ class _Way(NamedTuple):
     depth: int = 0
     alternative: bool = False  # in a branch of a script of which nobody knows whether it is taken
     given_to: str = ""  # the shell that is given the text with `-c`
+    sh: str = "dash"  # what `sh` is where it runs
+    perhaps: bool = False  # it takes the shell's place where `sh` is one that gives way, which nobody knows
 
 
-def read_run(run: Run, environment: Mapping[str, Value], folder: str = "") -> list[Command | Program]:
-    """Everything of interest that a container, unit or recipe starts. `environment` decides `$NAME` in its words."""
+def read_run(run: Run, environment: Mapping[str, Value], folder: str = "", sh: str = "dash") -> list[Command | Program]:
+    """Everything of interest that a container, unit or recipe starts. `environment` decides `$NAME` in its words; `sh`
+    is what that name means there (`system_shells.sh_of`)."""
     if run.shell is not None:
-        inside = _Way(run.by, True, True, {}, given_to=shell_of(run.interpreter))
+        inside = _Way(run.by, True, True, {}, given_to=shell_of(run.interpreter, sh), sh=sh)
         return list(_in_shell(run.shell, environment, inside, folder, () if run.interpreter else None))
-    way = _Way(run.by, False, True, {})
+    way = _Way(run.by, False, True, {}, sh=sh)
     return list(_started(plain_words(run.words), environment, way, folder))
 
 
 def read_command(
-    text: Text, environment: Mapping[str, Value], by: str, folder: str = "", arguments: tuple[ShellWord, ...] = ()
+    text: Text,
+    environment: Mapping[str, Value],
+    by: str,
+    folder: str = "",
+    arguments: tuple[ShellWord, ...] = (),
+    sh: str = "dash",
 ) -> list[Command | Program]:
     """The servers, scripts and Python files that a shell text starts, in order.
 
     `arguments` stand for `"$@"`. Unknown variables stay unknown in the settings; nothing is guessed.
     """
-    return list(_in_shell(text, environment, _Way(by, True, True, {}), folder, arguments))
+    return list(_in_shell(text, environment, _Way(by, True, True, {}, sh=sh), folder, arguments))
 
 
-def read_words(words: tuple[ShellWord, ...], environment: Mapping[str, Value], by: str) -> list[Command | Program]:
+def read_words(
+    words: tuple[ShellWord, ...], environment: Mapping[str, Value], by: str, sh: str = "dash"
+) -> list[Command | Program]:
     """Everything of interest that a command of these words starts."""
-    return list(_started(words, environment, _Way(by, False, True, {}), ""))
+    return list(_started(words, environment, _Way(by, False, True, {}, sh=sh), ""))
 
 
 def _in_shell(
@@ -116,7 +127,10 @@ def _in_shell(
         own = {**way.environment, **command.environment}
         hears = way.replaces and (command.execs or command.heard)
         open_ = way.alternative or command.alternative
-        inner = way._replace(environment=own, replaces=hears, shell=True, alternative=open_)
+        maybe = (way.replaces or way.perhaps) and (command.execs or command.heard or command.perhaps_execs)
+        inner = way._replace(
+            environment=own, replaces=hears, perhaps=maybe and not hears, shell=True, alternative=open_
+        )
         yield from _started(command.words, environment, inner, _joined_path(folder, command.folder))
 
 
@@ -170,9 +184,11 @@ def _started(
     elif name in _PLAIN:
         yield from _started(_behind(words, name), environment, way, folder)
     elif first.endswith(".sh") or first.startswith(("./", "/")) or name.startswith(("start", "entrypoint", "run")):
-        yield Program("script", first, words[0].where, way.by, words[1:], way.environment, way.replaces)
+        yield Program("script", first, words[0].where, way.by, words[1:], way.environment, way.replaces, way.perhaps)
     elif first.endswith(".py"):
-        yield Program("python file", first, words[0].where, way.by, words[1:], way.environment, way.replaces)
+        yield Program(
+            "python file", first, words[0].where, way.by, words[1:], way.environment, way.replaces, way.perhaps
+        )
 
 
 def _after_options(words: tuple[ShellWord, ...], wrapper: str) -> tuple[ShellWord, ...]:
@@ -207,7 +223,7 @@ def _shell(
     words: tuple[ShellWord, ...], environment: Mapping[str, Value], way: _Way, folder: str
 ) -> Iterator[Command | Program]:
     """`sh -c 'text' arguments`, `bash script arguments`, `su -c 'text' user`."""
-    shell = shell_of(tuple(literal_of(word) or "" for word in words[:2]))
+    shell = shell_of(tuple(literal_of(word) or "" for word in words[:2]), way.sh)
     if shell == "ash" and len(words) > 1 and literal_of(words[1]) in _SHELLS:
         words = words[1:]  # `busybox sh …`
     takes_value = False
@@ -227,11 +243,15 @@ def _shell(
                 rest = words[number + 3 :]  # after the text comes $0
                 inside = inner.source if inner.source is not None else Text(script, ((0, inner.where),))
                 # su stays for itself; what shell it runs is not known
-                inner_way = way._replace(given_to=shell, replaces=way.replaces and shell != "su")
+                inner_way = way._replace(
+                    given_to=shell, replaces=way.replaces and shell != "su", perhaps=way.perhaps and shell != "su"
+                )
                 yield from _in_shell(inside, environment, inner_way, folder, rest)
             return
         if not text.startswith("-") and literal_of(words[0]) != "su":
-            yield Program("script", text, word.where, way.by, words[number + 1 :], way.environment, way.replaces)
+            yield Program(
+                "script", text, word.where, way.by, words[number + 1 :], way.environment, way.replaces, way.perhaps
+            )
             return
 
 
@@ -250,7 +270,9 @@ def _python(
             if module in _MODULES:
                 yield from _server(_MODULES[module], rest, environment, way, folder)
             elif module is not None:
-                yield Program("python module", module, rest[0].where, way.by, rest[1:], way.environment, way.replaces)
+                yield Program(
+                    "python module", module, rest[0].where, way.by, rest[1:], way.environment, way.replaces, way.perhaps
+                )
             return
         if text == "-c":
             return  # code, not a file
@@ -261,7 +283,14 @@ def _python(
             yield from _server(text.rpartition("/")[2], words[number:], environment, way, folder)
             return
         yield Program(
-            "python file", text, words[number].where, way.by, words[number + 1 :], way.environment, way.replaces
+            "python file",
+            text,
+            words[number].where,
+            way.by,
+            words[number + 1 :],
+            way.environment,
+            way.replaces,
+            way.perhaps,
         )
         return
 
@@ -292,6 +321,7 @@ def _server(
         folder,
         way.shell,
         way.replaces,
+        way.perhaps,
         way.environment,
         problems,
         way.alternative,

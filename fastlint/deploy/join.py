@@ -17,6 +17,7 @@ from fastlint.deploy.images import Images, Served
 from fastlint.deploy.plan import Command, Said, ServerPlan, Setting
 from fastlint.deploy.python_entry import PythonFiles, read_python, starts_server
 from fastlint.deploy.service import Kind, Readings, Run, Service, Text
+from fastlint.deploy.system_shells import sh_of
 from fastlint.deploy.texts import names_shell
 from fastlint.deploy.values import Surroundings, resolve
 from fastlint.finding import Location
@@ -41,6 +42,7 @@ class _Ground:
     contexts: tuple[str, ...]  # folders of the project that may be the one it is started in, the likeliest first
     written: Mapping[str, Text]  # files of its image whose text stands in the Dockerfile
     folder: str  # of the image, in which it is started
+    sh: str  # the shell of that name
 
     def text(self, name: str) -> Text | None:
         """A file that the image writes, as it is called from the folder or by the search path."""
@@ -138,7 +140,9 @@ class _Join:
     def _ground(self, service: Service, image: Service | None) -> _Ground:
         written = image.written if image is not None else {}
         scripts = {path: text for path, text in written.items() if names_shell(text.text) or text.text[:2] != "#!"}
-        return _Ground(self._contexts(service, image), scripts, self._folder(service, image))
+        base = (image or service).image
+        sh = sh_of(base.text if base is not None else "")
+        return _Ground(self._contexts(service, image), scripts, self._folder(service, image), sh)
 
     def _contexts(self, service: Service, image: Service | None) -> tuple[str, ...]:
         """The folders of the project that may be the one the server is started in, the likeliest first."""
@@ -170,7 +174,7 @@ class _Join:
         asking: bool = False,
     ) -> Iterator[_Start]:
         values = {name: said.value for name, said in environment.items()}
-        for found in read_run(run, values, folder):
+        for found in read_run(run, values, folder, ground.sh):
             yield from self._followed(found, environment, ground, depth, asking)
 
     def _followed(
@@ -196,7 +200,11 @@ class _Join:
         if not asking:
             self.programs.add(path)
         for command in read_python(path, self.python, {name: said.value for name, said in inner.items()}):
-            yield _Start(replace(command, replaces_shell=found.replaces_shell), inner, (path,))
+            yield _Start(
+                replace(command, replaces_shell=found.replaces_shell, perhaps_replaces=found.perhaps_replaces),
+                inner,
+                (path,),
+            )
 
     def _in_script(
         self, program: Program, environment: Mapping[str, Said], ground: _Ground, depth: int, asking: bool
@@ -208,7 +216,9 @@ class _Join:
         script = self._script(program.name, ground.contexts)
         if script is None or script.command is None or script.command.shell is None:
             values = {name: said.value for name, said in environment.items()}
-            for one in read_words(program.arguments, values, program.by):  # an entrypoint that runs what it is given
+            for one in read_words(
+                program.arguments, values, program.by, ground.sh
+            ):  # an entrypoint that runs what it is given
                 yield from self._followed(one, environment, ground, depth + 1, asking)
             return
         if not asking:
@@ -229,9 +239,10 @@ class _Join:
     ) -> Iterator[_Start]:
         """What the text of a script starts."""
         values = {name: said.value for name, said in environment.items()}
-        for one in read_command(text, values, by, "", program.arguments):
-            if isinstance(one, Command) and not program.replaces_shell:
-                one = replace(one, replaces_shell=False)
+        for one in read_command(text, values, by, "", program.arguments, ground.sh):
+            if not program.replaces_shell:
+                perhaps = program.perhaps_replaces and (one.replaces_shell or one.perhaps_replaces)
+                one = replace(one, replaces_shell=False, perhaps_replaces=perhaps)
             yield from self._followed(one, environment, ground, depth + 1, asking)
 
     def _script(self, name: str, contexts: tuple[str, ...]) -> Service | None:

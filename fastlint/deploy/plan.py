@@ -65,6 +65,7 @@ class Command:
     folder: str = ""  # where it is started, relative to the project root with `/`, as far as that is known
     shell: bool = False  # run by a shell (shell form, `sh -c`, a script)
     replaces_shell: bool = True  # the server gets the signals: exec form, or `exec` in front of it
+    perhaps_replaces: bool = False  # it gets them where `sh` is a shell that gives way, which nobody knows
     environment: Mapping[str, Said] = field(default_factory=dict)  # variables set for this command alone
     problems: tuple[Problem, ...] = ()
     alternative: bool = False  # in a branch of a script of which nobody knows whether it is taken

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from fastlint.deploy.plan import Said
 from fastlint.deploy.service import HOLE, Text
 from fastlint.deploy.shell_choices import UNDECIDED, taken_arm
-from fastlint.deploy.shell_signals import giving_way, passes_on
+from fastlint.deploy.shell_signals import giving_way, passes_on, perhaps_giving_way
 from fastlint.deploy.shell_syntax import (
     Arithmetic,
     Branches,
@@ -76,6 +76,7 @@ class ShellCommand:
     environment: Mapping[str, Said]  # exported by the text or set in front of the command
     folder: str  # where it runs, relative to where the text starts, or absolute; "" is the start
     execs: bool = False  # it takes the place of the shell: by `exec`, or because the shell gives way to it
+    perhaps_execs: bool = False  # it does so where `sh` is one of the shells that give way, which nobody knows
     background: bool = False
     alternative: bool = False  # in one of several branches, and nothing says which of them is taken
     heard: bool = False  # it runs behind the shell, which sends it a signal when it is told to stop
@@ -93,7 +94,8 @@ def shell_commands(
     for, if that is known. `shell`: the one that is given the text with `-c`; "" for a script.
     """
     nodes = parse_shell(text.text)
-    walk = _Walk(text, dict(environment or {}), arguments, giving_way(nodes, shell, text.text))
+    certain, perhaps = giving_way(nodes, shell, text.text), perhaps_giving_way(nodes, shell, text.text)
+    walk = _Walk(text, dict(environment or {}), arguments, certain, perhaps)
     walk.run(nodes)
     if any(passes_on(action, signals, walk.functions) for action, signals in walk.traps):
         return tuple(replace(each, heard=each.background) for each in walk.commands)
@@ -113,6 +115,7 @@ class _Walk:
     given: dict[str, Value]
     arguments: tuple[ShellWord, ...] | None
     giving_way: list[Simple]
+    perhaps_giving_way: list[Simple]
     traps: list[tuple[str, list[str]]] = field(default_factory=list)  # an action and its signals
     variables: dict[str, _Variable] = field(default_factory=dict)
     exported: set[str] = field(default_factory=set)
@@ -230,6 +233,7 @@ class _Walk:
                 {**self._exports(), **environment},
                 self.folder,
                 execs or any(node is each for each in self.giving_way),
+                any(node is each for each in self.perhaps_giving_way),
                 node.background,
                 self.undecided > 0,
             )

@@ -2,8 +2,9 @@
 a signal on. Runs nothing.
 
 Observed (bash 5.2, dash 0.5.12, ash of busybox 1.35, zsh 5.9; tests/test_real_servers_claims.py): given a text with
-`-c`, bash lets the last plain command take its place, also at the end of a list, unless something is left to do for it
-(a trap, a job behind, a redirection); ash and zsh also do so inside of `if`, `case` and groups; dash never does.
+`-c`, bash, also as `sh`, lets the last plain command take its place, also at the end of a list, unless something is
+left to do for it (a trap, a job behind, a redirection); ash and zsh also do so inside of `if`, `case` and groups; dash
+never does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from fastlint.deploy.shell_syntax import Branches, Function, Group, Loop, Node, Simple, parse_shell
+from fastlint.deploy.system_shells import UNKNOWN_SH
 
 _INSIDE_TOO = frozenset({"ash", "zsh"})
 _KILLERS = frozenset({"kill", "pkill", "killall"})
@@ -28,6 +30,13 @@ def giving_way(nodes: tuple[Node, ...], shell: str, text: str) -> list[Simple]:
     if shell == "bash" and any(each.background for each in _every(nodes)):
         return []
     return list(_last(nodes, shell))
+
+
+def perhaps_giving_way(nodes: tuple[Node, ...], shell: str, text: str) -> list[Simple]:
+    """The commands that take the place of a shell of which nobody knows whether it is dash, bash or ash."""
+    if shell != UNKNOWN_SH:
+        return []
+    return [*giving_way(nodes, "bash", text), *giving_way(nodes, "ash", text)]
 
 
 def _last(nodes: tuple[Node, ...], shell: str) -> Iterator[Simple]:
@@ -77,9 +86,9 @@ def _every(nodes: tuple[Node, ...]) -> Iterator[Simple]:
             yield from _every(node.body)
 
 
-def shell_of(words: tuple[str, ...]) -> str:
-    """Which shell a command calls, by its name; `sh` is dash, as in the images that stand on Debian."""
+def shell_of(words: tuple[str, ...], sh: str) -> str:
+    """Which shell a command calls, by its name; `sh` is whatever the image has under that name."""
     names = [re.split(r"[/\\]", word)[-1] for word in words[:2]]
     if names[:1] == ["busybox"]:
         return "ash"
-    return "dash" if names[:1] == ["sh"] else names[0] if names else "dash"
+    return sh if names[:1] == ["sh"] else names[0] if names else ""

@@ -18,10 +18,11 @@ from fastlint.checks.deployment.given import (
     written,
 )
 from fastlint.checks.deployment.made import calls_made
-from fastlint.finding import Finding, Step
+from fastlint.finding import Confidence, Finding, Step
 from fastlint.graph.contexts import entry_edges
 from fastlint.project import Project
 
+_WHICH_SHELL = "bash and Alpine's `sh` would give way here; which shell `sh` is in the image is not known"
 _STREAMS = (
     "fastapi.responses.StreamingResponse",
     "starlette.responses.StreamingResponse",
@@ -81,6 +82,8 @@ def _unheard(project: Project) -> Iterator[Finding]:
                 plan.server,
                 f"{command.by}: a shell starts it and keeps the signals for itself",
                 f"`exec {plan.server.split()[0] if plan.server in GUNICORN | UVICORN else plan.server}`",
+                confidence=Confidence.MEDIUM if command.perhaps_replaces else Confidence.HIGH,
+                notes=(_WHICH_SHELL,) if command.perhaps_replaces else (),
             )
 
 
