@@ -425,8 +425,9 @@ def _waits_without_limit(project: Project, variant: Variant, event: Event) -> bo
     """A wait for other threads, without a time-out."""
     if event.rule != "FL108":
         return False
-    if event.lock is not None:
-        return event.lock in project.graph.contended
+    lock = event.of if event.name.endswith(".acquire") else event.lock
+    if lock is not None:
+        return lock in project.graph.contended
     if any(record.role in ("submit", *_POOLS) for record in variant.records):
         return False  # it waits for work that it handed out itself
     shape = project.shapes.call(variant.function, event.site)
