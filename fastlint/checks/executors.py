@@ -425,9 +425,10 @@ def _waits_without_limit(project: Project, variant: Variant, event: Event) -> bo
     """A wait for other threads, without a time-out."""
     if event.rule != "FL108":
         return False
-    lock = event.of if event.name.endswith(".acquire") else event.lock
-    if lock is not None:
-        return lock in project.graph.contended
+    if event.lock is not None:
+        return event.lock in project.graph.contended
+    if event.of is not None and event.name.endswith(".acquire") and event.of not in project.graph.contended:
+        return False
     if any(record.role in ("submit", *_POOLS) for record in variant.records):
         return False  # it waits for work that it handed out itself
     shape = project.shapes.call(variant.function, event.site)
