@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
+from fastlint.checks.ways import steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.state import MAYBE, OFF_LOOP, ONCE, Edge, Event
@@ -146,7 +146,7 @@ def _finding(project: Project, members: list[tuple[_Primitive, tuple[State, int]
     confidence = Confidence.MEDIUM if flags & MAYBE or arrival.cost >= unreached_cost() else Confidence.HIGH
     if arrival.cost >= unreached_cost():
         notes.append("no route or other entry point was found that reaches it; whatever does runs it on a loop")
-    steps = _steps(project, primitive)
+    steps = steps_to(project, primitive.state, primitive.event.site, shown(primitive.event.name))
     if len(members) > _MOST_RELATED + 1:
         notes.append(f"{len(members)} blocking calls behind this one; the first {_MOST_RELATED + 1} are shown")
     if primitive.state[1] is Context.LOOP:
@@ -202,32 +202,6 @@ _SPECIAL = {
     ".__len__": " (len)",
     ".__bool__": " (truth test)",
 }
-
-
-def _steps(project: Project, primitive: _Primitive) -> tuple[Step, ...]:
-    """The way from the entry point to the primitive, each hop at its call."""
-    graph = project.graph
-    way = graph.contexts.way(primitive.state)
-    # The module that registers an entry point is not part of the story
-    while len(way) > 1 and graph.variants[way[0][0][0]].function[1] < 0:
-        way = way[1:]
-    first = way[0][0]
-    variant = graph.variants[first[0]]
-    label = _label(project, first)
-    name = graph.name(variant)
-    steps = [Step(project.where(variant.function, -1), f"{label} → {name}" if label else name)]
-    for (state, edge), (following, _) in pairwise(way):
-        if edge is not None:
-            here = graph.variants[state[0]].function
-            steps.append(Step(project.where(here, edge.site), graph.name(graph.variants[following[0]])))
-    here = graph.variants[primitive.state[0]].function
-    steps.append(Step(project.where(here, primitive.event.site), shown(primitive.event.name)))
-    return tuple(steps)
-
-
-def _label(project: Project, state: State) -> str:
-    """What users call the entry point that a state is."""
-    return project.graph.contexts.arrivals[state].root
 
 
 def _reach(project: Project, caller: State) -> list[str]:

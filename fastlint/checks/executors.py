@@ -427,6 +427,8 @@ def _waits_without_limit(project: Project, variant: Variant, event: Event) -> bo
         return False
     if event.lock is not None:
         return event.lock in project.graph.contended
+    if event.of is not None and event.name.endswith(".acquire") and event.of not in project.graph.contended:
+        return False
     if any(record.role in ("submit", *_POOLS) for record in variant.records):
         return False  # it waits for work that it handed out itself
     shape = project.shapes.call(variant.function, event.site)

@@ -13,6 +13,8 @@ from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State
 from fastlint.graph.places import Key
 from fastlint.graph.sharing import Use
+from fastlint.graph.values import Value
+from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.facts import Node
 from fastlint.source.nodes import calls_within, nodes
@@ -120,7 +122,7 @@ def _own_lock(uses: list[Use]) -> bool:
 
 
 def _gathered(project: Project) -> Iterator[Finding]:
-    """One AsyncSession given to several tasks at once."""
+    """One AsyncSession given to several tasks at once, by itself or inside an object of the project."""
     sharing = project.graph.sharing
     for ref in sorted(sharing.served):
         served = sharing.served[ref]
@@ -129,26 +131,73 @@ def _gathered(project: Project) -> Iterator[Finding]:
         for call in calls_within(project.graph.world.function(ref).body):
             if call[2] is None or call[2][-1] != "gather":
                 continue
-            for node in _given_twice(call):
-                kind = sharing.type_of(node, ref)
+            started = [_each(project, ref, argument) for argument in call[3]]
+            for node in _given_twice(started):
+                kind = sharing.type_of(node, ref) or _held_twice(project, ref, node, started)
                 if kind in _ONE_TASK:
                     yield _in_gather(project, served.loop, call, node, str(kind))
                     break
 
 
-def _given_twice(call: Node) -> Iterator[Node]:
-    """The names that more than one awaitable of a `gather` works with."""
+_Started = tuple[Node, frozenset[str], int]
+"""What a task is made of, the names that differ from one such task to the next, and whether there are several."""
+
+
+def _each(project: Project, ref: FunctionRef, argument: Node) -> _Started:
+    """What an argument of a `gather` starts: one awaitable, or one for each turn of a comprehension or generator."""
+    inner = argument[1] if argument is not None and argument[0] == "*" else argument
+    if inner is not None and inner[0] == "comp":
+        return inner[2], frozenset(name[1] for clause in inner[4] for name in _names(clause[1])), 2
+    if inner is not None and inner[0] == "gen":
+        body = project.graph.world.modules[ref[0]].facts.functions[inner[1]].body
+        made = next((node[2] for node in nodes(body) if node[0] == "y"), None)
+        targets = (name[1] for node in nodes(body) if node[0] == "for" for name in _names(node[2]))
+        return made, frozenset(targets), 2
+    return inner, frozenset(), 1
+
+
+def _given_twice(started: list[_Started]) -> Iterator[Node]:
+    """The names that more than one task works with."""
     seen: dict[str, int] = {}
-    for argument in call[3]:
-        inner = argument[1] if argument is not None and argument[0] == "*" else argument
-        repeated = inner is not None and inner[0] in ("comp", "gen")
-        if repeated and inner[0] == "gen":
-            continue
-        body = inner[2] if repeated else inner
-        own = {target[1] for clause in inner[4] for target in _names(clause[1])} if repeated else set()
+    for body, own, count in started:
         for name in {each[1] for each in _names(body)} - own:
-            seen[name] = seen.get(name, 0) + (2 if repeated else 1)
+            seen[name] = seen.get(name, 0) + count
     yield from (["n", name] for name, count in sorted(seen.items()) if count > 1)
+
+
+def _held_twice(project: Project, ref: FunctionRef, node: Node, started: list[_Started]) -> str | None:
+    """The type of what an object of the project keeps for itself, where two tasks run methods of it that use that."""
+    sharing = project.graph.sharing
+    values = sharing.interpreter.evaluate(node, sharing.frame(ref))
+    if len(values) != 1 or values[0][0] != "o":
+        return None
+    called = [
+        (call[2][3], count)
+        for body, own, count in started
+        for call in ([body] if body is not None and body[0] == "c" else ())
+        if call[2] is not None and call[2][0] == "a" and call[2][2] == node and node[1] not in own
+    ]
+    for above in sharing.classes(values[0]):
+        for name in project.graph.world.class_(above).attribute_writers:
+            kinds = {
+                value[1] if value[0] == "i" else ""
+                for value in sharing.interpreter.facts.get(("attr", above, name), ())
+            }
+            kind = kinds.pop() if len(kinds) == 1 else ""
+            using = sum(count for method, count in called if _uses(project, values[0], method, name))
+            if kind in _ONE_TASK and using > 1:
+                return kind
+    return None
+
+
+def _uses(project: Project, value: Value, method: str, attribute: str) -> bool:
+    """Whether a method of an object names an attribute of its own."""
+    found = project.graph.sharing.interpreter.find_method((value[1], value[2]), method)
+    if not isinstance(found, tuple):
+        return False
+    function = project.graph.world.function(found)
+    own = function.params[0].name if function.params else ""
+    return any(each[0] == "a" and each[3] == attribute and each[2] == ["n", own] for each in nodes(function.body))
 
 
 def _names(node: Node) -> Iterator[Node]:

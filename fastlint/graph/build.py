@@ -136,33 +136,48 @@ def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
 
 
 def _contended(interpreter: Interpreter, contexts: Contexts) -> frozenset[object]:
-    """The locks for which loop code may really have to wait: a thread holds them around something that blocks."""
-    slow = {
-        variant.number
-        for variant in interpreter.variants
-        if any(event.rule not in _QUICK and event.lock is None for event in variant.events)
-    }
+    """The locks for which others may really have to wait: a thread holds them around something that blocks."""
     callers: dict[int, set[int]] = {}
     for variant in interpreter.variants:
         for edge in variant.edges:
             if edge.kind == CALL:
                 callers.setdefault(edge.target, set()).add(variant.number)
+    waited_for = {event.of for variant in interpreter.variants for event in variant.events if _is_slow(event)}
+    slow = _slow_variants(interpreter, callers, None)
+    out: set[object] = set()
+    for lock, held in interpreter.holds.items():
+        # Who waits on a condition lets go of its lock meanwhile
+        slow_under = slow if lock not in waited_for else _slow_variants(interpreter, callers, lock)
+        for number, what in held:
+            if (number, Context.POOL) not in contexts.arrivals:
+                continue
+            if isinstance(what, Event) and _is_slow(what) and what.of != lock:
+                out.add(lock)
+            elif isinstance(what, Edge) and what.kind == CALL and what.target in slow_under:
+                out.add(lock)
+    return frozenset(out)
+
+
+def _is_slow(event: Event) -> bool:
+    """Whether an event takes its time whoever else runs; a lock takes what its holder takes, who is asked himself."""
+    taken = event.lock is not None or (event.of is not None and event.name.endswith(".acquire"))
+    return event.rule not in _QUICK and not taken
+
+
+def _slow_variants(interpreter: Interpreter, callers: dict[int, set[int]], lock: object) -> set[int]:
+    """The variants that do something slow, themselves or in what they call, other than a wait on `lock` itself."""
+    slow = {
+        variant.number
+        for variant in interpreter.variants
+        if any(_is_slow(event) and (event.of is None or event.of != lock) for event in variant.events)
+    }
     waiting = list(slow)
     while waiting:
         for caller in callers.get(waiting.pop(), ()):
             if caller not in slow:
                 slow.add(caller)
                 waiting.append(caller)
-    out: set[object] = set()
-    for lock, held in interpreter.holds.items():
-        for number, what in held:
-            if (number, Context.POOL) not in contexts.arrivals:
-                continue
-            if isinstance(what, Event) and what.rule not in _QUICK and what.lock is None:
-                out.add(lock)
-            elif isinstance(what, Edge) and what.kind == CALL and what.target in slow:
-                out.add(lock)
-    return frozenset(out)
+    return slow
 
 
 def _run_registrars(interpreter: Interpreter, module: Module) -> None:

@@ -44,7 +44,7 @@ KINDS = {
 _PASSING = frozenset(
     {"", "background task", "streaming response", "task", "thread", "executor", "process", "loop callback", "callback"}
 )
-_DEPENDS = frozenset({"fastapi.Depends", "fastapi.Security"})
+DEPENDS = frozenset({"fastapi.Depends", "fastapi.Security"})
 _FILE_RULES = frozenset({"FL105", "FL113", "FL114"})
 _LOG_HANDLER = "FL116"  # blocks when somebody logs, not when it is made
 _OPENERS = frozenset({"FL105"})
@@ -94,7 +94,7 @@ class Libraries(Roles):
                 return found
         if kind in (CALL, LOOP, STARTUP) and dotted in self.catalogue.roles:
             self.play(frame, site, "", dotted, args, keywords, flags)
-        if dotted in _DEPENDS:
+        if dotted in DEPENDS:
             given = args[0] if args else keywords.get("dependency", UNKNOWN)
             return (("dep", given, site, frame.module),)
         if dotted in ("functools.partial", "functools.partialmethod"):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fastlint.graph.libraries import DEPENDS
 from fastlint.graph.places import Places
-from fastlint.graph.values import Value
+from fastlint.graph.values import Value, Values
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Node
 
@@ -16,35 +17,43 @@ from fastlint.source.facts import Node
 def providers(places: Places, ref: FunctionRef) -> Iterator[FunctionRef]:
     """The functions behind every `Depends(…)` that is declared for a function."""
     interpreter = places.interpreter
-    for value in _declared(places, ref):
-        if value[0] != "dep":
-            continue
-        for called in value[1]:
-            if called[0] in ("b", "once", "mgr"):
-                called = called[1]
-            if called[0] == "f":
-                yield called[1], called[2]
-            elif called[0] == "o":
-                method = interpreter.find_method((called[1], called[2]), "__call__")
-                if isinstance(method, tuple):
-                    yield method[0], method[1]
+    for called in _declared(places, ref):
+        if called[0] in ("b", "once", "mgr"):
+            called = called[1]
+        if called[0] == "f":
+            yield called[1], called[2]
+        elif called[0] == "o":
+            method = interpreter.find_method((called[1], called[2]), "__call__")
+            if isinstance(method, tuple):
+                yield method[0], method[1]
 
 
 def _declared(places: Places, ref: FunctionRef) -> Iterator[Value]:
+    """What is given to each `Depends`. Evaluates names alone: the analysis is over, and nothing may run any more."""
     interpreter = places.interpreter
     function = interpreter.world.function(ref)
     scope = interpreter.frame_of_definition(ref)
+    declared: list[Node] = []
     for param in function.params:
         if param.default is not None and param.default[0] == "c":
-            yield from interpreter.evaluate(param.default, scope)
+            declared.append(param.default)
         elif param.annotation is not None:
-            yield from interpreter.dependencies_in(param.annotation, scope)
+            for value in interpreter.dependencies_in(param.annotation, scope):
+                yield from value[1] if value[0] == "dep" else ()
     for node in function.decorators:
         if node is not None and node[0] == "c" and node[2] is not None and node[2][0] == "a":
             made = places.made(places.of(node[2][2], scope) or ("none",))
             for call in (node, *made):
-                for listed in _listed(call):
-                    yield from interpreter.evaluate(listed, scope)
+                declared.extend(_listed(call))
+    for node in declared:
+        if node is not None and node[0] == "c" and node[2] is not None and node[2][0] in ("n", "a"):
+            given = node[3][0] if node[3] else next((value for name, value in node[4] if name == "dependency"), None)
+            if given is not None and given[0] in ("n", "a") and _is_depends(interpreter.evaluate(node[2], scope)):
+                yield from interpreter.evaluate(given, scope)
+
+
+def _is_depends(values: Values) -> bool:
+    return any(value[0] == "x" and value[1] in DEPENDS for value in values)
 
 
 def _listed(call: Node) -> Iterator[Node]:

@@ -50,6 +50,7 @@ class Event(NamedTuple):
     rule: str
     spec: Spec
     lock: Any = None  # which lock is waited for, where that is known
+    of: Any = None  # the lock whose method this is: `lock.acquire()`, `condition.wait()`
 
 
 class Record(NamedTuple):
@@ -131,6 +132,7 @@ class State(ABC):
         self.switch_names: dict[FunctionRef, dict[str, Any]] = {}
         self.depth = 0
         self.entering: Any = None  # the lock that is just being entered
+        self.asked: tuple[int, int, Any] = (-1, -1, None)  # the lock whose method a variant calls at a site
         self.holds: dict[Any, dict[tuple[int, Edge | Event], None]] = {}  # lock -> what runs while it is held
 
     # What grows
@@ -167,7 +169,8 @@ class State(ABC):
         """Record that the frame's variant calls something that blocks."""
         if frame.quiet or spec.rule is None:
             return
-        key = Event(site if site >= 0 else frame.statement, name, spec.rule, spec, self.entering)
+        of = self.asked[2] if self.asked[:2] == (frame.variant.number, site) else None
+        key = Event(site if site >= 0 else frame.statement, name, spec.rule, spec, self.entering, of)
         flags |= frame.flags
         for lock in frame.locks:
             self.holds.setdefault(lock, {})[frame.variant.number, key] = None

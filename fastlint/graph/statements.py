@@ -30,6 +30,7 @@ _MOST_RUNS = 6
 _SAME = ("is", "eq", "in")
 _OTHER = ("is not", "ne", "not in")
 _LOCKS = frozenset({"threading.Lock", "threading.RLock", "threading.Condition"})
+_OF_LOCKS = frozenset({"acquire", "release", "wait", "wait_for"})
 _PLATFORM = frozenset({"sys.platform", "os.name", "platform.system"})
 
 
@@ -493,6 +494,21 @@ class Interpreter(Definitions):
         alive = self.block(body, frame)
         frame.locks = held
         return alive or suppresses
+
+    def evaluate_call(self, node: Node, frame: Frame, awaited: bool) -> Values:
+        """See `Expressions.evaluate_call`; from `lock.acquire()` on the lock is held, until `lock.release()`."""
+        callee = node[2]
+        if callee is None or callee[0] != "a" or callee[3] not in _OF_LOCKS:
+            return super().evaluate_call(node, frame, awaited)
+        lock = self.lock_at(callee[2], self.evaluate(callee[2], frame), frame)
+        before, self.asked = self.asked, (frame.variant.number, node[1], lock)
+        out = super().evaluate_call(node, frame, awaited)
+        self.asked = before
+        if lock is not None and callee[3] == "acquire" and lock not in frame.locks:
+            frame.locks = (*frame.locks, lock)
+        elif callee[3] == "release":
+            frame.locks = tuple(each for each in frame.locks if each != lock)
+        return out
 
     def lock_at(self, node: Node, values: Values, frame: Frame) -> Any:
         """Which lock an expression means: a module's name, or a class's attribute; None if no thread's lock."""
