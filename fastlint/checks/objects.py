@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from fastlint.checks.keeping import names_own
 from fastlint.checks.ways import confidence_of, runs_in, spelled, steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State
 from fastlint.graph.places import Key
 from fastlint.graph.sharing import Use
-from fastlint.graph.values import Value
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.facts import Node
@@ -184,20 +184,10 @@ def _held_twice(project: Project, ref: FunctionRef, node: Node, started: list[_S
                 for value in sharing.interpreter.facts.get(("attr", above, name), ())
             }
             kind = kinds.pop() if len(kinds) == 1 else ""
-            using = sum(count for method, count in called if _uses(project, values[0], method, name))
+            using = sum(count for method, count in called if names_own(project, values[0], method, name))
             if kind in _ONE_TASK and using > 1:
                 return kind
     return None
-
-
-def _uses(project: Project, value: Value, method: str, attribute: str) -> bool:
-    """Whether a method of an object names an attribute of its own."""
-    found = project.graph.sharing.interpreter.find_method((value[1], value[2]), method)
-    if not isinstance(found, tuple):
-        return False
-    function = project.graph.world.function(found)
-    own = function.params[0].name if function.params else ""
-    return any(each[0] == "a" and each[3] == attribute and each[2] == ["n", own] for each in nodes(function.body))
 
 
 def _names(node: Node) -> Iterator[Node]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastlint.checks.blocking import primitives_on_loop, shown
+from fastlint.checks.keeping import kept_for
 from fastlint.checks.served import SERVED, Played, by_place, confidence, played
 from fastlint.checks.ways import steps_to
 from fastlint.finding import Finding, Severity, Step
@@ -245,7 +246,11 @@ def dependencies_that_outlive(project: Project) -> Iterator[Finding]:
         if key in done or shape is None or function is None:
             continue
         yielded = _yielded_parameters(project, call.variant, function)
-        handed = next((name for name in _arguments(call.record.role, shape[0]) if name in yielded), None)
+        names = (
+            *_arguments(call.record.role, shape[0]),
+            *_received(project, call.function, call.record.role, shape[0]),
+        )
+        handed = next((name for name in names if name in yielded), None)
         if handed is None or _is_awaited_here(function, shape[1]):
             continue
         state = next((s for s in ((call.variant.number, c) for c in SERVED) if s in graph.contexts.arrivals), None)
@@ -314,6 +319,20 @@ def _arguments(role: str, call: Node) -> Iterator[str]:
     for node in (*handed, *(value for _, value in keywords)):
         if node is not None and node[0] == "n":
             yield node[1]
+
+
+def _received(project: Project, ref: FunctionRef, role: str, call: Node) -> Iterator[str]:
+    """The plain names that the receiver of the task's method is, or keeps: `Service(session).audit()`."""
+    first = call[3][0] if call[3] else None
+    method = first[2] if role == "task" and first is not None and first[0] == "c" else first
+    if method is None or method[0] != "a" or method[2] is None:
+        return
+    base = method[2]
+    if base[0] == "n":
+        yield base[1]
+        made = project.shapes.assigned(ref, base[1])
+        base = made[0] if len(made) == 1 else None
+    yield from kept_for(project, ref, base, method[3])
 
 
 def _is_awaited_here(function: Function, around: tuple[Any, ...]) -> bool:
