@@ -22,7 +22,8 @@ from fastlint.graph.values import (
     union,
 )
 from fastlint.graph.world import FunctionRef
-from fastlint.source.facts import Node, Param
+from fastlint.source.facts import Block, Node, Param
+from fastlint.source.nodes import calls_within
 
 Keywords = Mapping[str | None, Values]
 
@@ -105,14 +106,16 @@ class Variants(Members):
         return self.variant_of(ref, callee[3], (receiver,) if receiver is not None else UNKNOWN, interesting)
 
     def switches(self, ref: FunctionRef) -> dict[str, Any]:
-        """The parameters that a function tests: True and False make two functions of it. With each the one constant
-        that the function itself may assign to it, or `Ellipsis` where it assigns nothing."""
+        """The parameters that a function tests, and the flags that it hands on: True and False make two functions of
+        it. With each the one constant that the function itself may assign to it; `Ellipsis` if it assigns nothing."""
         known = self.switch_names.get(ref)
         if known is None:
             function = self.world.function(ref)
             tested: set[str] = set()
             assigned: dict[str, list[Any]] = {}
             _scan_switches(function.body, tested, assigned)
+            if flags := {param.name for param in function.params if _is_flag(param)}:
+                tested.update(flags & _handed_on(function.body))
             known = self.switch_names[ref] = {
                 param.name: assigned.get(param.name, [...])[0]
                 for param in function.params
@@ -370,6 +373,21 @@ def _scan_switches(block: Any, tested: set[str], assigned: dict[str, list[Any]])
         elif tag == "match":
             for _, inner in statement[2]:
                 _scan_switches(inner, tested, assigned)
+
+
+def _is_flag(param: Param) -> bool:
+    """Whether a parameter is True or False by its default."""
+    return param.default is not None and param.default[0] == "k" and isinstance(param.default[1], bool)
+
+
+def _handed_on(block: Block) -> set[str]:
+    """The names that a block gives to calls as they are."""
+    return {
+        given[1]
+        for call in calls_within(block)
+        for given in (*call[3], *(value for _, value in call[4]))
+        if given is not None and given[0] == "n"
+    }
 
 
 def _is_steady(assigned: list[Any]) -> bool:
