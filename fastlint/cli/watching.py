@@ -17,6 +17,7 @@ from fastlint.streams import tell, write
 
 _SETTINGS = frozenset({"pyproject.toml", "fastlint.toml", ".gitignore"})
 _QUIET_MS = 50  # files that are saved together are one change
+_LOOK_MS = 200  # how long the watcher waits before it says that nothing changed
 _CLEAR = "\x1b[2J\x1b[H"
 
 
@@ -30,9 +31,18 @@ def check_on_change(check: Callable[[], object], start: str) -> NoReturn:
     except ImportError:
         raise click.UsageError("--watch needs watchfiles: pip install 'fastlint[watch]'") from None
     root = os.path.abspath(start)
-    _round(check)
-    for _ in watchfiles.watch(root, watch_filter=lambda _, path: matters(root, path), step=_QUIET_MS):
-        _round(check)
+    looked = False
+    # The first round begins when the watcher stands: what changes from then on is another round, never lost.
+    for changes in watchfiles.watch(
+        root,
+        watch_filter=lambda _, path: matters(root, path),
+        step=_QUIET_MS,
+        rust_timeout=_LOOK_MS,
+        yield_on_timeout=True,
+    ):
+        if changes or not looked:
+            looked = True
+            _round(check)
     raise KeyboardInterrupt
 
 
