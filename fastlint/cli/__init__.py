@@ -302,6 +302,7 @@ def _check(
 
     The whole project around them is read; told is what touches PATHS, with any step on the way to it.
     """
+    seen = answers.Seen()  # now: what changes after this moment may or may not have been read
     flags = _Settings(
         config,
         isolated,
@@ -352,15 +353,14 @@ def _check(
 
         tree = discover(paths, settings)
         check_on_change(lambda: _checked(replace(request, config=_settings(flags, paths[0])), output), tree.root)
-    return _checked(request, output)
+    return _checked(request, output, seen if request.cached and request.stdin is None and output.plain else None)
 
 
-def _checked(request: CheckRequest, output: _Output) -> Exit:
-    """Run the engine, tell the outcome, and say how the run ends."""
+def _checked(request: CheckRequest, output: _Output, seen: answers.Seen | None = None) -> Exit:
+    """Run the engine, tell the outcome, keep it for the next run if `seen` is to be told, and say how the run ends."""
     from fastlint.engine import check  # here: `fastlint rules` needs none of it
 
     line = _ProgressLine(sys.stderr) if sys.stderr.isatty() and not output.quiet else None
-    seen = answers.Seen() if request.cached and request.stdin is None and output.plain else None
     try:
         report = check(replace(request, progress=line.show if line else None), seen)
     finally:
