@@ -27,7 +27,7 @@ def witness(tree: SourceTree, config: Config, deployment: Readings, seen: Seen) 
         files.add(config.file)
     around = list(_around(tree))
     files.update(os.path.join(folder, name) for folder in around for name in _SETTINGS)
-    seen.files(dict.fromkeys(sorted(files), ""))
+    seen.files(sorted(files))
     seen.folders(tree.listed)
     seen.marks(os.path.join(folder, name) for folder in around for name in _MARKS)
 

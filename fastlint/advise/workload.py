@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,10 +128,6 @@ def read_workload(
             if finding.code == "FL404"
         ),
     )
-
-
-def _places_of(findings: Iterable[Finding], codes: Collection[str]) -> tuple[Location, ...]:
-    return tuple(finding.where for finding in sorted(findings) if finding.code in codes)
 
 
 def _routes(graph: Graph, places: Callable[[str, int], Location]) -> tuple[Route, ...]:

@@ -94,14 +94,13 @@ class Seen:
 
     def __init__(self) -> None:
         self._started = time.time_ns()
-        self._files: dict[str, str] = {}
+        self._files: dict[str, None] = {}
         self._folders: dict[str, str] = {}
         self._marks: dict[str, bool] = {}
 
-    def files(self, digests: Mapping[str, str]) -> None:
-        """Files that were read, with the SHA-256 (hexadecimal) of what was read; "" for one that was not there, or for
-        one that is only known to be as it was when the run began."""
-        self._files.update(digests)
+    def files(self, paths: Iterable[str]) -> None:
+        """Files that were read, or that would have been if they were there."""
+        self._files.update(dict.fromkeys(paths))
 
     def folders(self, names: Mapping[str, Iterable[str]]) -> None:
         """Folders that were listed, with the names that were found."""
@@ -114,20 +113,18 @@ class Seen:
     def rows(self) -> list[str] | None:
         """All of it as fields, or None where something changed since the run began."""
         rows: list[str] = []
-        for path, digest in self._files.items():
+        for path in self._files:
             try:
                 status = os.stat(path)
             except (OSError, ValueError):
-                if digest:
-                    return None
                 rows += (_FILE, path, str(_ABSENT), "", "")
                 continue
             changed = _changed(status)
             if changed > self._started - _TICK:
                 return None
             sure = changed < self._started - _MARGIN
-            if not digest:
-                digest = _digest(path) or ""
+            # Unchanged since the run began, so this is the content that was read
+            digest = _digest(path) or ""
             rows += (_FILE, path, str(status.st_size), str(changed if sure else _UNSURE), digest)
         for path, names in self._folders.items():
             now, changed = _names(path)

@@ -46,7 +46,6 @@ _ONE_TASK = {
     "sqlmodel.ext.asyncio.session.AsyncSession": "an AsyncSession is one transaction of one task",
     "asyncpg.Connection": "a connection answers one query at a time: the second raises InterfaceError",
 }
-_SPAWNERS = frozenset({"gather", "create_task", "ensure_future", "start_soon", "as_completed", "wait"})
 _ONE_LOOP = frozenset(
     {
         "asyncio.Lock",

@@ -46,7 +46,6 @@ _AWAITERS = frozenset(
 _FINISHERS = frozenset({"wait", "wrap_future", "wait_for", "gather", "as_completed"})
 _MUTATORS = {"append": 0, "add": 0, "insert": 1, "appendleft": 0, "setdefault": 1, "register": 0}
 _BULK_MUTATORS = frozenset({"extend", "update"})
-_ROUTE_METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "api_route"})
 
 
 class Expressions(Protocols):
