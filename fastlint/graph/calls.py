@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastlint.graph.libraries import KINDS, Libraries
+from fastlint.graph.members import has_decorator
 from fastlint.graph.state import (
     CALL,
     COROUTINE,
@@ -129,6 +130,9 @@ class Calls(Libraries):
             return self.apply(
                 site, declared, self.world.dotted_name(ref), None, args, keywords, frame, flags, False, kind
             )
+        if receiver is None and function.owner >= 0 and args and len(args[0]) == 1 and args[0][0][0] == "o":
+            if not has_decorator(function, "staticmethod"):  # `method(*args)` in a decorator, `Class.method(instance)`
+                receiver, args = args[0][0], args[1:]
         if flags & MAYBE and not _accepts(function, receiver is not None, args, keywords):
             return UNKNOWN  # of several possible targets, one that this call cannot mean
         variant = self.variant_for(callee, receiver, args, keywords, explicit=kind == CALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastlint.graph.libraries import decorated_as
 from fastlint.graph.narrowing import Narrowing
 from fastlint.graph.state import LOOP, POOL, Frame, Variant
 from fastlint.graph.values import UNKNOWN, Value, Values, elements
@@ -107,6 +108,8 @@ class Definitions(Narrowing):
                 made = self.call(site, decorator, [values], {}, frame)
                 if any(v[0] == "i" and self.catalogue.method(v[1], "__call__") is not None for v in made):
                     values = made
+            elif decorator[0] == "x" and decorator[1].endswith("()"):  # `cached = lru_cache(9)`, then `@cached`
+                values = self.call(site, decorator, [values], {}, frame) or values
             elif decorator[0] == "off":
                 values = tuple(("off", value, decorator[2]) for value in values)
         return values
@@ -164,16 +167,7 @@ class Definitions(Narrowing):
                 self.run_value(value, decoration.where, site, frame, given, {}, label)
                 if decoration.label == "route":
                     self.serve_models(value, node, site, frame)
-        becomes = decoration.becomes
-        if becomes == "offloaded":
-            return tuple(("off", value, decoration.where or "pool") for value in values)
-        if becomes == "manager":
-            return tuple(("mgr", value, False) for value in values)
-        if becomes == "async_manager":
-            return tuple(("mgr", value, True) for value in values)
-        if becomes == "cached":
-            return tuple(("once", value) for value in values)
-        return values
+        return decorated_as(decoration, values)
 
     def waiting_decorators(self, decorators: list[Node], frame: Frame) -> None:
         """A decorator that itself waits (`@retry` sleeps between tries) does so whenever the function is called."""

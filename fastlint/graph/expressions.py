@@ -298,14 +298,7 @@ class Expressions(Protocols):
                 named = next((values for known, values in base[1] if known == key and key is not ...), None)
                 out = union(out, named if named is not None else elements((base,)))
             elif kind in ("l", "t"):
-                out = union(
-                    out,
-                    (base,)
-                    if index is not None and index[0] == "sl"
-                    else base[1]
-                    if kind == "l"
-                    else elements((base,)),
-                )
+                out = union(out, _slice(base, index) if index is not None and index[0] == "sl" else elements((base,)))
             elif kind in ("o", "i"):
                 found = self.implicit(base, "__getitem__", frame, site, [keys], MAYBE if len(bases) > 1 else 0)
                 if not found and kind == "i":
@@ -652,6 +645,15 @@ def site_of(node: Node) -> int:
     if node[0] == "bool":
         return next((site for site in map(site_of, node[2]) if site >= 0), -1)
     return -1
+
+
+def _slice(base: Value, index: Node) -> Values:
+    """A slice of a collection; of a tuple exactly, where its bounds are written down: `args[1:]`."""
+    bounds = dict(zip(index[2], index[1], strict=True))
+    if base[0] != "t" or any(node is None or node[0] != "k" or type(node[1]) is not int for node in index[1]):
+        return (base,)
+    lower, upper, step = (bounds[name][1] if name in bounds else None for name in "lus")
+    return (("t", base[1][lower:upper:step]),) if step != 0 else (base,)
 
 
 def _text(values: Values) -> str:

@@ -28,7 +28,7 @@ from fastlint.graph.values import (
     without_none,
 )
 from fastlint.graph.variants import BRIDGED, Keywords, is_bridged
-from fastlint.rulebook.catalogue import Condition, Spec
+from fastlint.rulebook.catalogue import Condition, Decoration, Spec
 
 KINDS = {
     "here": CALL,
@@ -66,6 +66,8 @@ _SERVERS = frozenset(
 _IN_MEMORY = frozenset({"io.StringIO", "io.BytesIO"})
 _MOST_CALLBACK_PARAMETERS = 8
 _FINISHED: Value = ("i", "asyncio.Future", "", 0)  # a future whose result is there: asking for it is free
+_DECORATED = frozenset({"f", "b", "p", "c", "o", "off", "once", "mgr"})
+_MADE_BY_HAND = frozenset({"same", "cached", "offloaded", "manager", "async_manager"})
 _HTTP_CLIENTS = frozenset({"requests", "httpx", "httpx2", "aiohttp", "urllib3"})
 
 
@@ -101,10 +103,9 @@ class Libraries(Roles):
             rest = tuple(args[1:])
             named = tuple((name, values) for name, values in keywords.items() if name is not None)
             return shallow(tuple(("p", value, rest, named) for value in (args[0] if args else UNKNOWN)))
-        if dotted == "functools.wraps":
-            return (("x", "functools.wraps()"),)
-        if dotted == "functools.wraps()":
-            return args[0] if args else UNKNOWN
+        decorated = self._decorated_by_hand(dotted, args)
+        if decorated:
+            return decorated
         if dotted == "collections.defaultdict":
             produced = self.instances(args[0], frame) if args else UNKNOWN
             return (("d", (), shallow(produced)),)
@@ -115,7 +116,8 @@ class Libraries(Roles):
         if dotted == CONTEXT_VARIABLE:
             return (("d", (), shallow(without_none(keywords.get("default", UNKNOWN)))),)
         if dotted == "typing.cast" and args:
-            return self.instances(args[0], frame) or (args[1] if len(args) > 1 else UNKNOWN)
+            meant = tuple(value for value in self.instances(args[0], frame) if value[0] != "tv")
+            return meant or (args[1] if len(args) > 1 else UNKNOWN)
         if dotted == "typing.NewType" and len(args) > 1:
             return (("ty", self.instances(args[1], frame), UNKNOWN),)
         if dotted == "typing.TypeVar":
@@ -153,6 +155,19 @@ class Libraries(Roles):
         if spec is None and not dotted.startswith("builtins."):
             frame.variant.unresolved.discard(site)
         return UNKNOWN
+
+    def _decorated_by_hand(self, dotted: str, args: list[Values]) -> Values:
+        """What a library's decorator gives that is called like any function: `cache(f)`, `lru_cache(maxsize=9)(f)`."""
+        name = dotted.removesuffix("()")
+        spec = self.catalogue.function(name)
+        if spec is None or spec.decorates is None or spec.decorates.where is not None:
+            return UNKNOWN
+        if spec.decorates.becomes not in _MADE_BY_HAND:
+            return UNKNOWN
+        given = tuple(value for value in args[0] if value[0] in _DECORATED) if args else UNKNOWN
+        if dotted == name and (not given or name == "functools.wraps"):
+            return (("x", f"{name}()"),)  # the decorator itself: the next call has the function
+        return decorated_as(spec.decorates, given)
 
     def call_method(
         self,
@@ -396,6 +411,19 @@ class Libraries(Roles):
                 for bound in self.instance_attribute(instance, name, frame, site):
                     self.call(site, bound, [], {}, frame, kind=LOOP)
         return UNKNOWN
+
+
+def decorated_as(decoration: Decoration, values: Values) -> Values:
+    """What a library's decorator makes of callables."""
+    if decoration.becomes == "offloaded":
+        return tuple(("off", value, decoration.where or "pool") for value in values)
+    if decoration.becomes == "manager":
+        return tuple(("mgr", value, False) for value in values)
+    if decoration.becomes == "async_manager":
+        return tuple(("mgr", value, True) for value in values)
+    if decoration.becomes == "cached":
+        return tuple(("once", value) for value in values)
+    return values
 
 
 def _opened(values: Values) -> Values:

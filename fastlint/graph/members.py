@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastlint.graph.names import _FEW, Names
 from fastlint.graph.state import IMPLICIT, MAYBE, ONCE, Frame, is_trivial
-from fastlint.graph.values import UNKNOWN, Value, Values, only_constant, substitute, union
+from fastlint.graph.values import UNKNOWN, Value, Values, elements, only_constant, substitute, union
 from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.source.facts import Function, Node
 
@@ -303,7 +303,9 @@ class Members(Names):
         return value[0] in ("d", "l", "t")
 
     def as_declared(self, assigned: Values, declared: Values) -> Values:
-        """What was assigned to an attribute, as far as it is what the attribute is declared to be."""
+        """What was assigned to a name or attribute, as far as it is what that is declared to be."""
+        if assigned and not elements(assigned) and all(value[0] in ("l", "d") for value in assigned):
+            return declared if elements(declared) else assigned  # `jobs: dict[int, Thread] = {}` is filled later
         if not declared or any(value[0] not in ("o", "i") for value in declared):
             return assigned
         fitting = tuple(
@@ -311,7 +313,7 @@ class Members(Names):
             for value in assigned
             if value[0] not in ("o", "i") or any(self.is_instance(value, other) for other in declared)
         )
-        return fitting or declared
+        return tuple(_with_arguments(value, declared) for value in fitting) or declared
 
     def _assigned(self, ref: ClassRef, name: str, frame: Frame | None) -> Values:
         """What the methods of one class assign to `self.name`."""
@@ -370,6 +372,16 @@ class Members(Names):
             if self.catalogue.method(value[1], path) is not None or self.catalogue.returned(value[1], path) is not None:
                 return self.call(site, ("i", value[1], path, value[3]), args, {}, frame, IMPLICIT | flags)
         return UNKNOWN
+
+
+def _with_arguments(value: Value, declared: Values) -> Value:
+    """A generic class's instance with the type arguments that it is declared with (`jobs: Safe[Thread] = Safe()`)."""
+    if value[0] != "o" or len(value) > 4:
+        return value
+    return next(
+        ((*value, other[4]) for other in declared if len(other) > 4 and other[:3] == value[:3]),
+        value,
+    )
 
 
 def has_decorator(function: Function, name: str) -> bool:

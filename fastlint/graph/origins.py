@@ -70,12 +70,12 @@ def _is_free(sharing: Sharing, param: Param, ref: FunctionRef) -> bool:
     words = {name for name, _ in _parts(param.annotation)}
     if words & (_CLOSED | {"Depends", "Security"}):
         return False
+    interpreter = sharing.interpreter
+    for value in interpreter.annotated(ref, param):
+        if value[0] == "o" and any("Enum" in str(above) for above in interpreter.order((value[1], value[2]))):
+            return False
     for name in words:
-        for value in sharing.interpreter.global_value(ref[0], name, None) or ():
-            if value[0] == "c" and any(
-                "Enum" in str(above) for above in sharing.interpreter.order((value[1], value[2]))
-            ):
-                return False
+        for value in interpreter.global_value(ref[0], name, None) or ():
             if value[0] == "ty" and len(value) > 2 and value[2]:
                 return False
     return param.name not in ("self", "cls")

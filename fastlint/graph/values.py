@@ -125,6 +125,9 @@ def substitute(values: Values, arguments: tuple[tuple[str, Values], ...]) -> Val
             out = union(out, ((kind, substitute(value[1], arguments), *value[2:]),))
         elif kind == "t":
             out = union(out, (("t", tuple(substitute(part, arguments) for part in value[1])),))
+        elif kind == "d":
+            named = tuple((key, substitute(part, arguments)) for key, part in value[1])
+            out = union(out, (("d", named, substitute(value[2], arguments)),))
         else:
             out = union(out, (value,))
     return out

@@ -66,8 +66,12 @@ class Variants(Members):
         function = self.world.function(ref)
         bindings: dict[str, Values] = {}
         params = function.params
+        gathered: dict[str, Values] = {}
         if receiver is not None and params and params[0].kind in ("p", "/"):
             params = params[1:]
+        elif receiver is not None and params and params[0].kind == "*":
+            args = [(self._normal(receiver),), *args]  # a decorator's `wrapper(*args)`: self is one of them
+            gathered = {params[0].name: (("t", (args[0],)),)}
         self.bind_arguments(params, args, keywords, bindings)
         for name, values in bindings.items():
             useful = tuple(value for value in values if value[0] != "k")
@@ -90,9 +94,7 @@ class Variants(Members):
                 kept = self._interesting(given, param, ref)
                 if kept:
                     interesting[param.name] = kept
-        if receiver is not None and receiver[0] == "o":
-            exact = receiver[3] and bool(self.world.subclasses((receiver[1], receiver[2]), self.bases))
-            receiver = ("o", receiver[1], receiver[2], 1 if exact else 0)
+        receiver = self._normal(receiver) if receiver is not None else None
         # What is called with functions (decorators, runners) is mixed up when its callers share a variant
         higher_order = any(
             value[0] in ("f", "b", "p", "once", "mgr", "co", "g", "ag")
@@ -100,10 +102,17 @@ class Variants(Members):
             for value in kept
         )
         if len(self.of_function.get(ref, ())) >= (_MOST_OF_HIGHER_ORDER if higher_order else _MOST_VARIANTS):
-            interesting = {}
+            interesting = gathered
             if receiver is not None and receiver[0] == "o" and function.owner >= 0:
                 receiver = ("o", ref[0], function.owner, 0)
         return self.variant_of(ref, callee[3], (receiver,) if receiver is not None else UNKNOWN, interesting)
+
+    def _normal(self, receiver: Value) -> Value:
+        """A receiver as variants know it: exact only where that says something."""
+        if receiver[0] != "o":
+            return receiver
+        exact = receiver[3] and bool(self.world.subclasses((receiver[1], receiver[2]), self.bases))
+        return ("o", receiver[1], receiver[2], 1 if exact else 0)
 
     def switches(self, ref: FunctionRef) -> dict[str, Any]:
         """The parameters that a function tests, and the flags that it hands on: True and False make two functions of
@@ -182,16 +191,13 @@ class Variants(Members):
     def bind_arguments(
         self, params: list[Param], args: list[Values], keywords: Keywords, bindings: dict[str, Values]
     ) -> None:
-        place = 0
         positional = [param for param in params if param.kind in ("p", "/")]
-        for values in args:
-            if place < len(positional):
-                bindings[positional[place].name] = values
-                place += 1
-            else:
-                for param in params:
-                    if param.kind == "*":
-                        bindings[param.name] = union(bindings.get(param.name, UNKNOWN), (collection(values),))
+        for param, values in zip(positional, args, strict=False):
+            bindings[param.name] = values
+        left = args[len(positional) :]
+        gathering = next((param for param in params if param.kind == "*"), None) if left else None
+        if gathering is not None:
+            bindings[gathering.name] = (("t", tuple(shallow(values) for values in left)),)
         names = {param.name for param in params if param.kind in ("p", "k")}
         rest = next((param.name for param in params if param.kind == "**"), None)
         for name, values in keywords.items():

@@ -278,8 +278,9 @@ def _index(node: Any, walk: _Walk) -> Node:
     if type(node) is cst.Index:
         record = _expression(node.value, walk)
         return ["*", record] if node.star else record
-    parts = [_expression(part, walk) for part in (node.lower, node.upper, node.step) if part is not None]
-    return ["sl", parts]
+    given = {"l": node.lower, "u": node.upper, "s": node.step}
+    parts = {name: _expression(part, walk) for name, part in given.items() if part is not None}
+    return ["sl", list(parts.values()), "".join(parts)]
 
 
 def _await(node: cst.Await, walk: _Walk) -> Node:

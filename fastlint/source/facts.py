@@ -8,7 +8,8 @@ Expressions (`None` is an expression that says nothing):
     ["n", name]                           a name
     ["a", site, base, attribute]          base.attribute
     ["c", site, callee, args, keywords]   args: [expr]; keywords: [[name, expr]], name None for **expr
-    ["s", site, base, index]              base[index]; index ["sl"] for a slice
+    ["s", site, base, index]              base[index]; index ["sl", bounds, which] for a slice
+                                          (which: the letters of lower, upper, step where they are given)
     ["w", site, expr]                     await expr
     ["y", site, expr] / ["yf", site, expr]  yield / yield from
     ["o", site, operator, left, right]    binary operator
