@@ -45,6 +45,7 @@ _REGISTRARS = (
     "add_job",
 )
 _FEW_MENTIONS = 8
+_TWINS = (("a", ""), ("async_", ""), ("", "_async"))  # what the name of a coroutine function adds to its plain twin's
 _QUICK = frozenset({"FL113", "FL402", "FL115"})  # microseconds, or no waiting at all
 _SERVED = (Context.LOOP, Context.STARTUP, Context.POOL)
 
@@ -243,6 +244,24 @@ def _server_starters(interpreter: Interpreter) -> set[int]:
     return starters
 
 
+def _has_twin(world: World, ref: FunctionRef) -> bool:
+    """Whether a public coroutine function has a synchronous twin beside it (`aexport` and `export`): the twin runs it
+    on a loop of its own for those who have none, so it is there for those who have one."""
+    function = world.function(ref)
+    name = function.name
+    if name.startswith("_") or not function.is_async:
+        return False
+    plain = {name.removeprefix(before).removesuffix(after) for before, after in _TWINS} - {name}
+    if function.owner >= 0:
+        methods = world.class_((ref[0], function.owner)).methods
+        twins = [index for twin in (*plain, f"{name}_sync") for index in methods.get(twin, ())]
+    else:
+        bindings = world.modules[ref[0]].bindings
+        found = [binding for twin in (*plain, f"{name}_sync") for binding in bindings.get(twin, ())]
+        twins = [binding[1] for binding in found if binding[0] == "def"]
+    return any(not world.function((ref[0], index)).is_async for index in twins)
+
+
 def _start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[Module]) -> None:
     """An `async def` that no entry point reaches can still only run on a loop; those that others call wait for them."""
     reached = {interpreter.variants[number].function for number, _ in contexts.arrivals}
@@ -255,7 +274,8 @@ def _start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[
     interpreter.settle()
     for variant in interpreter.variants:  # `asyncio.run(main())`: a loop of its own, in a script or a thread
         for edge in variant.edges:
-            if edge.kind == PRIVATE and interpreter.variants[edge.target].function not in reached:
+            target = interpreter.variants[edge.target].function
+            if edge.kind == PRIVATE and target not in reached and not _has_twin(interpreter.world, target):
                 contexts.root(edge.target, Context.ELSEWHERE, "", cost=unreached_cost())
     contexts.spread()
     reached = {interpreter.variants[number].function for number, _ in contexts.arrivals}
