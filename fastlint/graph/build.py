@@ -45,6 +45,7 @@ _REGISTRARS = (
     "add_job",
 )
 _FEW_MENTIONS = 8
+_LIFECYCLE = frozenset({"startup", "on_startup", "shutdown", "on_shutdown", "teardown", "tear_down"})
 _TWINS = (("a", ""), ("async_", ""), ("", "_async"))  # what the name of a coroutine function adds to its plain twin's
 _QUICK = frozenset({"FL113", "FL402", "FL115"})  # microseconds, or no waiting at all
 _SERVED = (Context.LOOP, Context.STARTUP, Context.POOL)
@@ -286,7 +287,25 @@ def _start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[
             if function.is_async and ref not in reached:
                 left.extend(interpreter.of_function.get(ref, ())[:1])
     called = {edge.target for variant in left for edge in variant.edges}
+    where: dict[FunctionRef, set[Context]] = {}
+    for number, context in contexts.arrivals:
+        where.setdefault(interpreter.variants[number].function, set()).add(context)
     for variant in left:
         cost = unreached_cost() + (50 if variant.number in called else 0)
-        contexts.root(variant.number, Context.LOOP, "", cost=cost)
+        context = Context.STARTUP if _is_lifecycle(interpreter.world, variant.function, where) else Context.LOOP
+        contexts.root(variant.number, context, "", cost=cost)
     contexts.spread()
+
+
+def _is_lifecycle(world: World, ref: FunctionRef, where: dict[FunctionRef, set[Context]]) -> bool:
+    """Whether what nobody visible calls most likely runs before or after requests are served: its name says so, or
+    every function that calls something of its name runs then (`await manager.drain()` after the lifespan's `yield`)."""
+    name = world.function(ref).name
+    if name in _LIFECYCLE:
+        return True
+    asking = [
+        where.get(other, set())
+        for other in world.mentions.get(name, ())
+        if other in where or other[1] < 0 or world.function(other).name != name  # not its own kind, handing it on
+    ]
+    return bool(asking) and all(contexts == {Context.STARTUP} for contexts in asking)
