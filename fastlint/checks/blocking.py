@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from fastlint.checks.ways import steps_to
-from fastlint.finding import Confidence, Finding, Severity, Step
+from fastlint.checks.ways import steps_to, sureness
+from fastlint.finding import Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
-from fastlint.graph.state import MAYBE, OFF_LOOP, ONCE, Edge, Event
+from fastlint.graph.state import OFF_LOOP, ONCE, Edge, Event
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 
@@ -143,7 +143,7 @@ def _finding(project: Project, members: list[tuple[_Primitive, tuple[State, int]
     elif flags & ONCE:
         severity = severity.lowered()
         notes.append("behind a cache or a once-guard: the first call waits, later ones do not")
-    confidence = Confidence.MEDIUM if flags & MAYBE or arrival.cost >= unreached_cost() else Confidence.HIGH
+    confidence = sureness(arrival, flags)
     if arrival.cost >= unreached_cost():
         notes.append("no route or other entry point was found that reaches it; whatever does runs it on a loop")
     steps = steps_to(project, primitive.state, primitive.event.site, shown(primitive.event.name))

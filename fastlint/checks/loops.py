@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastlint.finding import Confidence, Finding, Step
+from fastlint.checks.ways import sureness
+from fastlint.finding import Finding, Step
 from fastlint.graph.awaits import awaits, suspends
-from fastlint.graph.contexts import Context, unreached_cost
+from fastlint.graph.contexts import Context
 from fastlint.graph.guards import blocks_of
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
@@ -32,7 +33,7 @@ def loops_without_yield(project: Project) -> Iterator[Finding]:
                 "FL112",
                 where,
                 {"call": kind, "instead": "`await asyncio.sleep(0)`", "via": name},
-                confidence=Confidence.MEDIUM if arrival.cost >= unreached_cost() else Confidence.HIGH,
+                confidence=sureness(arrival),
                 steps=(
                     Step(project.where(variant.function, -1), f"{arrival.root} → {name}" if arrival.root else name),
                 ),

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fastlint.checks.ways import sureness
 from fastlint.finding import Confidence
 from fastlint.graph.contexts import Context, State, unreached_cost
-from fastlint.graph.state import MAYBE, OFF_LOOP, ONCE, Record, Variant
+from fastlint.graph.state import OFF_LOOP, ONCE, Record, Variant
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 
@@ -102,6 +103,4 @@ def root_label(project: Project, state: State) -> str:
 
 def confidence(project: Project, state: State, flags: int) -> Confidence:
     """How sure it is that the state does this."""
-    arrival = project.graph.contexts.arrivals[state]
-    unsure = (flags | arrival.flags) & MAYBE or arrival.cost >= unreached_cost()
-    return Confidence.MEDIUM if unsure else Confidence.HIGH
+    return sureness(project.graph.contexts.arrivals[state], flags)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from fastlint.finding import Confidence, Step
-from fastlint.graph.contexts import Context, State
+from fastlint.graph.contexts import Arrival, Context, State, forgotten_cost, unreached_cost
 from fastlint.graph.places import Key
 from fastlint.graph.state import MAYBE
 from fastlint.project import Project
@@ -32,6 +32,14 @@ def steps_to(project: Project, state: State, site: int, text: str) -> tuple[Step
 def confidence_of(project: Project, state: State, best: Confidence = Confidence.HIGH) -> Confidence:
     """How sure the way to a state is, at most `best`."""
     return min(best, Confidence.MEDIUM) if project.graph.contexts.arrivals[state].flags & MAYBE else best
+
+
+def sureness(arrival: Arrival, flags: int = 0) -> Confidence:
+    """How sure it is that what is reached like this, by a hop with these flags, happens on a loop that serves."""
+    if arrival.cost >= forgotten_cost():
+        return Confidence.LOW
+    unsure = (flags | arrival.flags) & MAYBE or arrival.cost >= unreached_cost()
+    return Confidence.MEDIUM if unsure else Confidence.HIGH
 
 
 def runs_in(state: State) -> str:

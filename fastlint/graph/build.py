@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from fastlint.graph.contexts import Context, Contexts, entry_edges, unreached_cost
+from fastlint.graph.contexts import Context, Contexts, entry_edges
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.state import CALL, COROUTINE, LOOP, PRIVATE, SERVING, Edge, Event, Variant
 from fastlint.graph.statements import Interpreter
+from fastlint.graph.unreached import start_unreached
 from fastlint.graph.world import FunctionRef, Module, World
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.source.facts import Function
@@ -44,9 +45,6 @@ _REGISTRARS = (
     "listens_for",
     "add_job",
 )
-_FEW_MENTIONS = 8
-_LIFECYCLE = frozenset({"startup", "on_startup", "shutdown", "on_shutdown", "teardown", "tear_down"})
-_TWINS = (("a", ""), ("async_", ""), ("", "_async"))  # what the name of a coroutine function adds to its plain twin's
 _QUICK = frozenset({"FL113", "FL402", "FL115"})  # microseconds, or no waiting at all
 _SERVED = (Context.LOOP, Context.STARTUP, Context.POOL)
 
@@ -224,7 +222,7 @@ def _contexts(interpreter: Interpreter, served: list[Module]) -> Contexts:
         if variant.env != -2:
             contexts.root(edge.target, context, label, flags=flags)
     contexts.spread()
-    _start_unreached(interpreter, contexts, served)
+    start_unreached(interpreter, contexts, served)
     return contexts
 
 
@@ -243,69 +241,3 @@ def _server_starters(interpreter: Interpreter) -> set[int]:
                 starters.add(caller)
                 waiting.append(caller)
     return starters
-
-
-def _has_twin(world: World, ref: FunctionRef) -> bool:
-    """Whether a public coroutine function has a synchronous twin beside it (`aexport` and `export`): the twin runs it
-    on a loop of its own for those who have none, so it is there for those who have one."""
-    function = world.function(ref)
-    name = function.name
-    if name.startswith("_") or not function.is_async:
-        return False
-    plain = {name.removeprefix(before).removesuffix(after) for before, after in _TWINS} - {name}
-    if function.owner >= 0:
-        methods = world.class_((ref[0], function.owner)).methods
-        twins = [index for twin in (*plain, f"{name}_sync") for index in methods.get(twin, ())]
-    else:
-        bindings = world.modules[ref[0]].bindings
-        found = [binding for twin in (*plain, f"{name}_sync") for binding in bindings.get(twin, ())]
-        twins = [binding[1] for binding in found if binding[0] == "def"]
-    return any(not world.function((ref[0], index)).is_async for index in twins)
-
-
-def _start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[Module]) -> None:
-    """An `async def` that no entry point reaches can still only run on a loop; those that others call wait for them."""
-    reached = {interpreter.variants[number].function for number, _ in contexts.arrivals}
-    for module in served:  # who runs them? perhaps a function that nobody visible calls
-        for function in module.facts.functions:
-            if function.is_async and not function.is_lambda and (module.name, function.index) not in reached:
-                for mention in interpreter.world.mentions.get(function.name, ())[:_FEW_MENTIONS]:
-                    if mention[1] >= 0 and not interpreter.of_function.get(mention):
-                        interpreter.ensure(mention)
-    interpreter.settle()
-    for variant in interpreter.variants:  # `asyncio.run(main())`: a loop of its own, in a script or a thread
-        for edge in variant.edges:
-            target = interpreter.variants[edge.target].function
-            if edge.kind == PRIVATE and target not in reached and not _has_twin(interpreter.world, target):
-                contexts.root(edge.target, Context.ELSEWHERE, "", cost=unreached_cost())
-    contexts.spread()
-    reached = {interpreter.variants[number].function for number, _ in contexts.arrivals}
-    left: list[Variant] = []
-    for module in served:
-        for function in module.facts.functions:
-            ref = (module.name, function.index)
-            if function.is_async and ref not in reached:
-                left.extend(interpreter.of_function.get(ref, ())[:1])
-    called = {edge.target for variant in left for edge in variant.edges}
-    where: dict[FunctionRef, set[Context]] = {}
-    for number, context in contexts.arrivals:
-        where.setdefault(interpreter.variants[number].function, set()).add(context)
-    for variant in left:
-        cost = unreached_cost() + (50 if variant.number in called else 0)
-        context = Context.STARTUP if _is_lifecycle(interpreter.world, variant.function, where) else Context.LOOP
-        contexts.root(variant.number, context, "", cost=cost)
-    contexts.spread()
-
-
-def _is_lifecycle(world: World, ref: FunctionRef, where: dict[FunctionRef, set[Context]]) -> bool:
-    """Whether what nobody visible calls most likely runs before or after requests are served: its name says so, or
-    every function that calls something of its name runs then (`await manager.drain()` after the lifespan's `yield`)."""
-    name = world.function(ref).name
-    if name in _LIFECYCLE:
-        return True
-    asking = [
-        where.get(other, set())
-        for other in world.mentions.get(name, ())
-        if other in where or other[1] < 0 or world.function(other).name != name  # not its own kind, handing it on
-    ]
-    return bool(asking) and all(contexts == {Context.STARTUP} for contexts in asking)

@@ -44,6 +44,7 @@ State = tuple[int, Context]
 _DOUBT = 1_000
 _ONCE = 100_000
 _UNREACHED = 10_000_000
+_FORGOTTEN = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,4 +194,19 @@ def unreached_cost() -> int:
     return _UNREACHED
 
 
-__all__ = ["IMPLICIT", "Arrival", "Context", "Contexts", "State", "entry_edges", "step", "unreached_cost"]
+def forgotten_cost() -> int:
+    """What it costs to start where probably nobody ever leads: more than any way from an unreached function."""
+    return _FORGOTTEN
+
+
+__all__ = [
+    "IMPLICIT",
+    "Arrival",
+    "Context",
+    "Contexts",
+    "State",
+    "entry_edges",
+    "forgotten_cost",
+    "step",
+    "unreached_cost",
+]
