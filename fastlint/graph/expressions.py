@@ -546,7 +546,7 @@ class Expressions(Protocols):
             return
         known = variant.names.get(name, UNKNOWN)
         wider = union(known, values)
-        if len(wider) != len(known) or name not in variant.names:
+        if wider is not known or name not in variant.names:
             variant.names[name] = wider
             if ("local", variant.number, name) in self.readers:
                 self.widen(("local", variant.number, name), values)

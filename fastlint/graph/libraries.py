@@ -17,6 +17,7 @@ from fastlint.graph.state import (
     Frame,
 )
 from fastlint.graph.values import (
+    BEYOND,
     UNKNOWN,
     Value,
     Values,
@@ -226,9 +227,10 @@ class Libraries(Roles):
             return (("co", UNKNOWN, ()),)
         if spec is not None and spec.rule is not None:
             return UNKNOWN
-        if path.endswith("__") or len(path) > 120:
+        if path.endswith("__"):
             return UNKNOWN
-        return (("i", type_name, path, opened),)
+        more = not path or self.catalogue.leads_on(type_name, path)
+        return (("i", type_name, path if more else BEYOND, opened),)
 
     def _handler_added(self, values: Values, site: int, frame: Frame, flags: int) -> None:
         """A log handler is given to a logger: from now on whoever logs waits for it."""

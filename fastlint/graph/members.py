@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastlint.graph.names import _FEW, Names
 from fastlint.graph.state import IMPLICIT, MAYBE, ONCE, Frame, is_trivial
-from fastlint.graph.values import UNKNOWN, Value, Values, elements, only_constant, substitute, union
+from fastlint.graph.values import BEYOND, UNKNOWN, Value, Values, elements, only_constant, substitute, union
 from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.source.facts import Function, Node
 
@@ -72,7 +72,8 @@ class Members(Names):
 
     def library_attribute(self, value: Value, name: str, frame: Frame) -> Values:
         """An attribute of an instance of a catalogue type: what the data says, else one step along its path."""
-        path = f"{value[2]}.{name}" if value[2] else name
+        behind = value[2] if not value[2] or self.catalogue.leads_on(value[1], value[2]) else BEYOND
+        path = f"{behind}.{name}" if behind else name
         declared = self.catalogue.attribute(value[1], path)
         if declared is not None:
             return self.typed(declared, value, [], {}, UNKNOWN, frame)

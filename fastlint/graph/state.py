@@ -149,7 +149,7 @@ class State(ABC):
             return
         known = self.facts.get(key, UNKNOWN)
         wider = union(known, values)
-        if len(wider) != len(known):
+        if wider is not known:
             self.facts[key] = wider
             for reader in sorted(self.readers.get(key, ())):
                 self.dirty[reader] = None

@@ -11,7 +11,8 @@ of discovery (sets would make the output depend on the hash seed). The empty tup
     ("o", module, index, exact)         an instance of it; exact: made by its constructor, no subclass; a generic one
                                         has a fifth element: ((type variable, values), …)
     ("tv", name)                        an instance of a type variable without a bound
-    ("i", type, path, opened)           an instance of a catalogue type, then the attributes and calls on it;
+    ("i", type, path, opened)           an instance of a catalogue type, then the attributes and calls on it ("…" for
+                                        those behind which nothing is known: one value, not one for each);
                                         opened: made by a call that blocked (files), or a handler that will (logging)
     ("b", function, receiver, flags)    a bound method; flags: MAYBE where it is one of several overrides
     ("bm", value, name)                 a method of a built-in value
@@ -41,12 +42,21 @@ Values = tuple[Value, ...]
 UNKNOWN: Values = ()
 NONE: Value = ("k", None)
 SOMETHING: Value = ("k", ...)  # beside constants: it may also be something that nobody knows
+BEYOND = "…"  # the path of whatever comes of a library's type where nothing more is known
+_HOLDERS = frozenset({"l", "d", "co", "g", "ag", "cm"})
 _MOST = 48  # more alternatives than this say nothing useful about one call
-_DEEPEST = 4
+_DEEPEST = 7
+# How much of that each nesting takes: three dictionaries in each other are data, and say nothing of what is called
+_LEVELS = {"d": 3, "l": 2, "t": 2, "p": 2, "co": 1, "g": 1, "ag": 1, "cm": 1, "ty": 1}
+_LEVELS |= dict.fromkeys(("b", "off", "once", "mgr", "super"), 1)
+_ROOM = 400  # values that one value may hold
+_WRAPPERS = frozenset({"b", "off", "once", "mgr", "super"})
+_PLAIN = frozenset({"k", "m", "x", "f", "c", "o", "tv", "i", "bm", "dep", "map"})
 
 
 def union(left: Values, right: Values) -> Values:
-    """Every value of both, in order of discovery, without repetition, and never more than `_MOST`."""
+    """Every value of both, in order of discovery, without repetition, and never more than `_MOST`; `left` itself where
+    the right adds nothing. What holds other values (a list, a coroutine of one body) is there once and grows."""
     if not right or left is right:
         return left
     if not left:
@@ -54,7 +64,56 @@ def union(left: Values, right: Values) -> Values:
     fresh = [value for value in right if value not in left]
     if not fresh:
         return left
+    if any(value[0] in _HOLDERS for value in fresh):
+        return _grown(left, fresh)
     return (left + tuple(fresh))[:_MOST]
+
+
+def _grown(left: Values, fresh: list[Value]) -> Values:
+    """The values with fresh ones; holders of the same kind become one that holds what both hold."""
+    out = list(left)
+    changed = False
+    for value in fresh:
+        place = -1
+        if value[0] in _HOLDERS:
+            place = next((place for place, known in enumerate(out) if _holds_alike(known, value)), -1)
+        if place < 0:
+            if len(out) < _MOST:
+                out.append(value)
+                changed = True
+            continue
+        known = out[place]
+        wider = _wider(known, value)
+        if wider is not known and _room((wider,), _DEEPEST, _ROOM) >= 0:
+            out[place] = wider
+            changed = True
+    return tuple(out) if changed else left
+
+
+def _holds_alike(known: Value, value: Value) -> bool:
+    return bool(known[0] == value[0] and (known[0] == "d" or known[2:] == value[2:]))
+
+
+def _wider(known: Value, value: Value) -> Value:
+    """One holder for two; the known one itself where the other adds nothing. A key that one of two dictionaries lacks
+    may be among what it holds under keys that nobody knows."""
+    if known[0] != "d":
+        inner = union(known[1], value[1])
+        return known if inner is known[1] else (known[0], inner, *known[2:])
+    parts: dict[Any, Values] = dict(known[1])
+    given: dict[Any, Values] = dict(value[1])
+    rest = union(known[2], value[2])
+    changed = rest is not known[2]
+    for key, part in parts.items():
+        wider = union(part, given[key] if key in given else value[2])
+        if wider is not part:
+            parts[key] = wider
+            changed = True
+    for key, part in value[1]:
+        if key not in parts:
+            parts[key] = union(part, known[2])
+            changed = True
+    return ("d", tuple(parts.items()), rest) if changed else known
 
 
 def mixed(parts: list[Values]) -> Values:
@@ -86,30 +145,49 @@ def elements(values: Values) -> Values:
     return out
 
 
-def depth(values: Values) -> int:
-    """How deeply collections are nested in these values."""
-    deepest = 0
+def _room(values: Values, levels: int, room: int) -> int:
+    """What is left of `room` once every value in these, and in what they hold, took one place; negative where there
+    is not enough, or where they are nested more deeply than `levels` allows."""
     for value in values:
+        room -= 1
         kind = value[0]
-        inner = 0
-        if kind in ("l", "co", "g", "ag", "cm", "ty"):
-            inner = 1 + depth(value[1])
-        elif kind == "t":
-            inner = 1 + max((depth(part) for part in value[1]), default=0)
+        if kind in _PLAIN:
+            continue
+        inside = levels - _LEVELS[kind]
+        if room < 0 or inside < 0:
+            return -1
+        if kind == "t":
+            for part in value[1]:
+                room = _room(part, inside, room)
+                if room < 0:
+                    return room
         elif kind == "d":
-            inner = 1 + max((depth(part) for _, part in value[1]), default=0)
-            inner = max(inner, 1 + depth(value[2]))
+            for _, part in value[1]:
+                room = _room(part, inside, room)
+                if room < 0:
+                    return room
+            room = _room(value[2], inside, room)
         elif kind == "p":
-            inner = 1 + max([depth((value[1],)), *(depth(part) for part in value[2])])
-        elif kind in ("b", "off", "once", "mgr", "super"):
-            inner = 1
-        deepest = max(deepest, inner)
-    return deepest
+            room = _room((value[1],), inside, room)
+            for part in value[2]:
+                room = _room(part, inside, room)
+        elif kind not in _WRAPPERS:
+            room = _room(value[1], inside, room)
+        if room < 0:
+            return room
+    return room
 
 
 def shallow(values: Values) -> Values:
-    """The values, or nothing where they are nested so deeply that they could grow without end."""
-    return values if depth(values) <= _DEEPEST else tuple(value for value in values if depth((value,)) <= _DEEPEST)
+    """The values without those that are nested so deeply, or hold so much, that they could grow without end."""
+    for value in values:
+        if value[0] not in _PLAIN:
+            break
+    else:
+        return values
+    if _room(values, _DEEPEST, _ROOM) >= 0:
+        return values
+    return tuple(value for value in values if _room((value,), _DEEPEST, _ROOM) >= 0)
 
 
 def substitute(values: Values, arguments: tuple[tuple[str, Values], ...]) -> Values:

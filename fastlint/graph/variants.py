@@ -160,21 +160,60 @@ class Variants(Members):
         typed = param.annotation is not None
         for value in given:
             kind = value[0]
-            if kind in ("f", "b", "p", "c", "off", "once", "mgr", "co", "g", "ag", "cm", "map"):
-                kept = (*kept, value)
-            elif kind == "x":
-                if self.catalogue.function(value[1]) is not None or self.catalogue.order(value[1]):
-                    kept = (*kept, value)
-            elif kind == "i":
-                if not typed or is_bridged(value) or self.catalogue.order(value[1]):
-                    kept = (*kept, value)
-            elif kind == "o":
+            if kind == "o":
                 if not typed or value[3] or not self._declared_as(value, param, ref):
                     kept = (*kept, value)
-            elif kind in ("l", "t", "d"):
-                if any(v[0] in ("f", "b", "p", "c", "co", "g", "i", "o") for v in elements((value,))):
+            elif kind == "i":
+                if self._tells(value):
                     kept = (*kept, value)
+            else:
+                told = self._telling(value)
+                if told is not None:
+                    kept = (*kept, told)
         return shallow(kept)[:8]
+
+    def _telling(self, value: Value) -> Value | None:
+        """A value without the parts that say nothing of what will be called; None where nothing is left."""
+        kind = value[0]
+        if kind not in ("l", "t", "d"):
+            return value if self._tells(value) else None
+        if not self._tells(value):
+            return None
+        if kind == "l":
+            return ("l", tuple(told for told in map(self._telling, value[1]) if told is not None))
+        if kind == "d":
+            parts = ((key, self._told(part)) for key, part in value[1])
+            return ("d", tuple((key, part) for key, part in parts if part), self._told(value[2]))
+        return ("t", tuple(self._told(part) for part in value[1]))
+
+    def _told(self, values: Values) -> Values:
+        """The values that say something; all of them where they are constants."""
+        if all(value[0] == "k" for value in values):
+            return values
+        return tuple(told for told in map(self._telling, values) if told is not None)
+
+    def _tells(self, value: Value) -> bool:
+        """Whether something that can be called, or whose methods are known, is in a value."""
+        kind = value[0]
+        if kind in ("f", "b", "p", "c", "off", "once", "mgr", "g", "ag", "cm", "map", "o"):
+            return True
+        if kind == "x":
+            return self.catalogue.function(value[1]) is not None or bool(self.catalogue.order(value[1]))
+        if kind == "i":
+            if is_bridged(value):
+                return True
+            return bool(self.catalogue.order(value[1])) and (
+                not value[2] or self.catalogue.leads_on(value[1], value[2])
+            )
+        if kind == "co":
+            return bool(value[2]) or any(map(self._tells, value[1]))
+        if kind == "l":
+            return any(map(self._tells, value[1]))
+        if kind == "t":
+            return any(self._tells(inner) for part in value[1] for inner in part)
+        if kind == "d":
+            return any(map(self._tells, value[2])) or any(self._tells(inner) for _, part in value[1] for inner in part)
+        return False
 
     def _declared_as(self, value: Value, param: Param, ref: FunctionRef) -> bool:
         declared = self.annotated(ref, param)

@@ -122,6 +122,8 @@ class Catalogue:
         self._method_roles: dict[tuple[str, str], RoleSpec | None] = {}
         self._canonical: dict[str, str] = {}
         self._orders: dict[str, tuple[TypeSpec, ...]] = {}
+        self._leading: dict[tuple[str, str], bool] = {}
+        self._part_owners: frozenset[str] | None = None
 
     def canonical(self, dotted: str) -> str:
         """The usual spelling of a dotted name."""
@@ -214,6 +216,31 @@ class Catalogue:
                     return answer
         return None
 
+    def leads_on(self, type_name: str, path: str) -> bool:
+        """Whether anything is known of what lies behind `path` of a type: of its attributes and calls, or theirs."""
+        key = (type_name, path)
+        known = self._leading.get(key)
+        if known is None:
+            segments = tuple(path.split("."))
+            known = any(_reaches(spec, segments) for spec in self.order(type_name))
+            if not known:
+                names = [spec.name for spec in self.order(type_name)] or [type_name]
+                known = any(f"{name}.{path}" in self._owners() for name in names)
+            self._leading[key] = known
+        return known
+
+    def _owners(self) -> frozenset[str]:
+        """What stands before a dot in the names of calls that play a part or make something."""
+        if self._part_owners is None:
+            owners: set[str] = set()
+            for name in (*self.roles, *self.makers):
+                owner = name.rpartition(".")[0]
+                while owner and owner not in owners:
+                    owners.add(owner)
+                    owner = owner.rpartition(".")[0]
+            self._part_owners = frozenset(owners)
+        return self._part_owners
+
     def attribute(self, type_name: str, path: str) -> TypeExpr | None:
         """The type expression of an attribute of a type, if the data says."""
         for spec in self.order(type_name):
@@ -244,6 +271,29 @@ class Catalogue:
         """Whether the type is an async twin, whose calls are awaited or free."""
         order = self.order(type_name)
         return bool(order) and order[0].asynchronous
+
+
+def _reaches(spec: TypeSpec, segments: tuple[str, ...]) -> bool:
+    """Whether some entry of a type says more than that all is free, of a path that begins with these segments."""
+    start = ".".join(segments) + "."
+    for names in (spec.exact, spec.returns, spec.attributes, spec.properties):
+        if any(name.startswith(start) for name in names):
+            return True
+    if any(_is_telling(known) and _may_begin(pattern, segments) for pattern, known in spec.patterns):
+        return True
+    return any(answer != ("unknown",) and _may_begin(pattern, segments) for pattern, answer in spec.return_patterns)
+
+
+def _is_telling(spec: Spec) -> bool:
+    """Whether what is known of a call is more than that it is free."""
+    return spec.rule is not None or bool(spec.runs) or spec.returns is not None or spec.decorates is not None
+
+
+def _may_begin(pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool:
+    """Whether a longer path that begins with these segments can match a pattern."""
+    if "**" in pattern[: len(segments)]:
+        return _matches(pattern[: pattern.index("**")], segments[: pattern.index("**")])
+    return len(pattern) > len(segments) and _matches(pattern[: len(segments)], segments)
 
 
 @lru_cache(maxsize=65536)

@@ -1,0 +1,92 @@
+"""Values grow, but never without end: data nested in data does not multiply what is analysed."""
+
+from __future__ import annotations
+
+from fastlint.graph.build import Graph, build_graph
+from fastlint.graph.values import UNKNOWN, Value, shallow, union
+from fastlint.graph.world import Module
+from fastlint.rulebook.load import load_catalogue
+from fastlint.rulebook.where import rules_folder
+from fastlint.source.facts import ModuleFacts
+from fastlint.source.parse import parse
+
+ONE: Value = ("f", "app", 1, -1)
+TWO: Value = ("f", "app", 2, -1)
+THREE: Value = ("f", "app", 3, -1)
+
+
+def test_adding_nothing_new_gives_the_left_itself() -> None:
+    left = (ONE, ("l", (ONE, TWO)), ("d", (("a", (ONE,)),), (TWO,)))
+    assert union(left, (ONE,)) is left
+    assert union(left, (("l", (TWO,)),)) is left
+    assert union(left, (("d", (("a", (ONE,)),), UNKNOWN),)) is left
+
+
+def test_a_list_grows_and_is_not_there_twice() -> None:
+    assert union((("l", (ONE,)),), (("l", (TWO,)),)) == (("l", (ONE, TWO)),)
+
+
+def test_what_one_dictionary_lacks_may_be_under_its_unknown_keys() -> None:
+    left = (("d", (("a", (ONE,)),), UNKNOWN),)
+    assert union(left, (("d", (("b", (TWO,)),), (THREE,)),)) == (("d", (("a", (ONE, THREE)), ("b", (TWO,))), (THREE,)),)
+
+
+def test_coroutines_of_one_body_are_one_and_those_of_two_are_two() -> None:
+    one, more, other = ("co", (ONE,), (4,)), ("co", (TWO,), (4,)), ("co", (TWO,), (5,))
+    assert union((one,), (more,)) == (("co", (ONE, TWO), (4,)),)
+    assert union((one,), (other,)) == (one, other)
+
+
+def test_a_registry_of_registries_is_kept_and_three_of_them_are_data() -> None:
+    registry: Value = ("d", (("on", (ONE,)),), UNKNOWN)
+    spaces: Value = ("d", (("space", (registry,)),), UNKNOWN)
+    assert shallow((spaces,)) == (spaces,)
+    assert shallow((("d", (("more", (spaces,)),), UNKNOWN), ONE)) == (ONE,)
+    assert shallow((("d", (("rows", (("l", (("t", ((ONE,), (TWO,))),)),)),), UNKNOWN),)) != UNKNOWN
+
+
+def test_what_holds_too_much_stops_growing() -> None:
+    wide = (("d", tuple((str(number), (ONE,)) for number in range(390)), UNKNOWN),)
+    assert shallow(wide) == wide
+    more = (("d", tuple((f"more {number}", (ONE,)) for number in range(390)), UNKNOWN),)
+    assert union(wide, more) == wide
+    assert shallow((("d", tuple((str(number), (ONE,)) for number in range(500)), UNKNOWN),)) == UNKNOWN
+
+
+def graph_of(source: str) -> Graph:
+    facts = parse(source.encode())
+    assert isinstance(facts, ModuleFacts)
+    return build_graph([(Module("app", "app.py", False, facts), ())], load_catalogue(rules_folder()))
+
+
+def test_data_that_says_nothing_of_calls_makes_no_variants() -> None:
+    calls = "\n".join(
+        f"    await save({{'key{n}': rows.scalars().all(), 'n': [{{'at': rows.first().id}}]}})" for n in range(8)
+    )
+    source = (
+        "from fastapi import FastAPI\nfrom sqlalchemy.ext.asyncio import AsyncSession\napp = FastAPI()\n"
+        "async def save(document):\n    return document['n']\n"
+        "@app.get('/')\nasync def index(session: AsyncSession):\n    rows = await session.execute('')\n" + calls
+    )
+    graph = graph_of(source)
+    assert [graph.name(variant) for variant in graph.variants].count("app.save") == 1
+
+
+def test_data_that_holds_what_is_called_makes_variants() -> None:
+    calls = "\n".join(f"    await run({{'job': job{n}, 'n': {n}}})" for n in range(3))
+    jobs = "\n".join(f"def job{n}(): ..." for n in range(3))
+    source = (
+        f"from fastapi import FastAPI\napp = FastAPI()\n{jobs}\n"
+        "async def run(document):\n    document['job']()\n@app.get('/')\nasync def index():\n" + calls
+    )
+    graph = graph_of(source)
+    assert [graph.name(variant) for variant in graph.variants].count("app.run") == 3
+
+
+def test_paths_behind_which_nothing_is_known_are_one() -> None:
+    catalogue = load_catalogue(rules_folder())
+    assert catalogue.leads_on("openai.OpenAI", "chat")
+    assert catalogue.leads_on("openai.OpenAI", "chat.completions")
+    assert catalogue.leads_on("pymongo.MongoClient", "shop")
+    assert not catalogue.leads_on("sqlalchemy.engine.ScalarResult", "all")
+    assert not catalogue.leads_on("of.nobody.Known", "anything")
