@@ -35,13 +35,20 @@ class _Primitive:
 
 def blocking_calls(project: Project) -> Iterator[Finding]:
     """A call that waits while the event loop waits with it, at any depth below it."""
-    groups: dict[tuple[FunctionRef, int, str], list[tuple[_Primitive, tuple[State, int]]]] = {}
+    calls: dict[tuple[FunctionRef, int, str], list[tuple[_Primitive, tuple[State, int]]]] = {}
     for primitive in _primitives(project):
         caller = _loop_call(project, primitive)
         variant = project.graph.variants[caller[0][0]]
-        groups.setdefault((variant.function, caller[1], primitive.event.rule), []).append((primitive, caller))
+        calls.setdefault((variant.function, caller[1], primitive.event.rule), []).append((primitive, caller))
+    # `connection.execute(…).fetchone()`: two calls of one expression that begin at one place, and one thing to mend
+    groups: dict[tuple[str, int, int, str], list[tuple[_Primitive, tuple[State, int]]]] = {}
+    ends: dict[tuple[FunctionRef, int], tuple[int, int]] = {}
+    for (function, site, rule), members in calls.items():
+        place = project.where(function, site)
+        ends[(function, site)] = (place.end_line, place.end_column)
+        groups.setdefault((place.path, place.line, place.column, rule), []).extend(members)
     ordinals: dict[tuple[str, str, str], int] = {}
-    findings = [_finding(project, members) for members in groups.values()]
+    findings = [_finding(project, members, ends) for members in groups.values()]
     for finding in sorted(findings):
         key = (finding.code, f"{finding.where.path}:{finding.symbol}", finding.subject)
         ordinal = ordinals[key] = ordinals.get(key, -1) + 1
@@ -118,12 +125,17 @@ def _loop_call(project: Project, primitive: _Primitive) -> tuple[State, int]:
     return state, primitive.event.site if edge is None else edge.site
 
 
-def _finding(project: Project, members: list[tuple[_Primitive, tuple[State, int]]]) -> Finding:
+def _finding(
+    project: Project,
+    members: list[tuple[_Primitive, tuple[State, int]]],
+    ends: dict[tuple[FunctionRef, int], tuple[int, int]],
+) -> Finding:
     graph = project.graph
     members.sort(
         key=lambda member: (
             _rank(project, member[0].state, member[0].flags)[:2],
             -_severity(project, member[0].event),  # the worst of several gives the finding its name
+            ends[(graph.variants[member[1][0][0]].function, member[1][1])],  # then what runs first: it is inside
             _rank(project, member[0].state, member[0].flags),
             member[0].event.site,
         )
