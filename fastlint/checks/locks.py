@@ -42,6 +42,8 @@ def locks_across_await(project: Project) -> Iterator[Finding]:
             for hold in wait.holds:
                 if hold.site in done or not _is_wanted(hold, flow, served, takers):
                     continue
+                if _is_own(hold, flow, takers) and sharing.held_above(served.loop):
+                    continue  # whoever comes here holds another lock: one task at a time
                 done.add(hold.site)
                 yield _across(project, flow, served.loop, hold, wait.site)
 
@@ -49,6 +51,11 @@ def locks_across_await(project: Project) -> Iterator[Finding]:
 def _is_wanted(hold: Hold, flow: Flow, served: Served, takers: dict[Any, set[Any]]) -> bool:
     """Whether anybody else on the loop takes the lock: the same code again, or other code."""
     return served.loop_many or bool(takers.get(hold.lock, set()) - {flow.function})
+
+
+def _is_own(hold: Hold, flow: Flow, takers: dict[Any, set[Any]]) -> bool:
+    """Whether no other function takes the lock: it has a local name, or nobody else asks for it."""
+    return (hold.lock[0] == "here" and "." not in hold.lock[1]) or takers.get(hold.lock) == {flow.function}
 
 
 def _takers(project: Project) -> dict[Any, set[Any]]:
@@ -65,15 +72,17 @@ def _takers(project: Project) -> dict[Any, set[Any]]:
 
 def _across(project: Project, flow: Flow, state: State, hold: Hold, wait: int) -> Finding:
     name = spelled_lock(project, hold.lock) or "a lock"
-    what = (
-        "the whole loop is one thread, so this kind of lock lets the next task in: it guards nothing"
-        if hold.reentrant
-        else "the next task that wants the lock stops the thread that would have to give it back"
-    )
+    if hold.reentrant:
+        what = "the whole loop is one thread, so this kind of lock lets the next task in: it guards nothing"
+    elif hold.limited:
+        what = "the next task that wants the lock stops the loop until its time limit, and then gets no lock"
+    else:
+        what = "the next task that wants the lock stops the thread that would have to give it back"
     return project.found(
         "FL303",
         project.where(flow.function, hold.site),
         {"call": name, "instead": "`asyncio.Lock` and `async with`"},
+        severity=Severity.WARNING if hold.limited else None,
         confidence=confidence_of(project, state),
         steps=steps_to(project, state, hold.site, f"takes {name}"),
         related=(Step(project.where(flow.function, wait), f"awaits while {name} is held"),),

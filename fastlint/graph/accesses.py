@@ -46,6 +46,7 @@ class Hold(NamedTuple):
     number: int
     site: int = -1
     reentrant: bool = False  # its owner, one thread and so the whole loop, gets in again
+    limited: bool = False  # whoever waits for it gives up after a while
 
 
 class Basis(NamedTuple):

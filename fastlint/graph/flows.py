@@ -50,9 +50,9 @@ _DROPPERS = frozenset({"remove", "popleft", "popitem"})
 _DISCARDERS = frozenset({"discard", "clear"})
 _METHODS = _ADDERS | _DROPPERS | _DISCARDERS
 _VIEWS = frozenset({"items", "keys", "values"})
-_THREAD_LOCKS = frozenset(
-    {"threading.Lock", "threading.Condition", "threading.Semaphore", "multiprocessing.Lock", "filelock.FileLock"}
-)
+_LIMITED = "filelock.FileLock:limited"
+_FILE_LOCKS = frozenset({"filelock.FileLock", _LIMITED})  # an object of them lets its own thread in again
+_THREAD_LOCKS = _FILE_LOCKS | {"threading.Lock", "threading.Condition", "threading.Semaphore", "multiprocessing.Lock"}
 _TASK_LOCKS = frozenset({"asyncio.Lock", "anyio.Lock", "trio.Lock"})
 _COUNTING = frozenset({"Semaphore", "BoundedSemaphore", "CapacityLimiter"})
 _REENTRANT = frozenset({"RLock", "Condition"})
@@ -708,7 +708,8 @@ class Walk:
                 first = part[3][0] if part[3] else next((value for _, value in part[4]), ["k", 1])
                 if first != ["k", 1]:
                     return None if keeps_out == TASKS else Hold(("site", site), keeps_out, 0, site)
-        return Hold(place or ("here", spelled_node(node)), keeps_out, 0, site, bool(names & _REENTRANT))
+        again = bool(names & _REENTRANT) or (place is not None and bool(types & _FILE_LOCKS))
+        return Hold(place or ("here", spelled_node(node)), keeps_out, 0, site, again, _LIMITED in types)
 
     def _does_nothing(self, value: Value) -> bool:
         """Whether a value is of a class of the project that does nothing when it is entered: no lock, whatever its

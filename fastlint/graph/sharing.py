@@ -16,7 +16,7 @@ from fastlint.graph.flows import Walk
 from fastlint.graph.overlap import ALONE, MANY, SINGLE_THREAD, executor_used, overlaps
 from fastlint.graph.places import Key, Places, maker
 from fastlint.graph.providers import providers
-from fastlint.graph.spelling import spelled_node
+from fastlint.graph.spelling import is_called_lock, spelled_node
 from fastlint.graph.state import CALL, COROUTINE, Frame, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import Value, without_none
@@ -145,12 +145,12 @@ class Sharing:
         for variant in self.interpreter.of_function.get(access.function, ()):
             state = (variant.number, context)
             if state in self.contexts.arrivals:
-                above = self._held_above(state)
+                above = self.held_above(state)
                 if above is not None:
                     out = above if out is None else out & above
         return own | (out or frozenset())
 
-    def _held_above(self, state: State) -> frozenset[Any] | None:
+    def held_above(self, state: State) -> frozenset[Any] | None:
         """The locks that every way to a state holds; None while that is being asked (a cycle adds no way)."""
         if state in self._above:
             return self._above[state]
@@ -164,7 +164,7 @@ class Sharing:
             function = self.interpreter.variants[origin[0]].function
             flow = self.flow(function)
             held = frozenset(hold.lock for hold in flow.held_at.get(edge.site, ())) if flow is not None else frozenset()
-            above = self._held_above(origin)
+            above = self.held_above(origin)
             if above is None and origin != state and self.contexts.arrivals[origin].before is None:
                 above = frozenset()
             if above is not None:
@@ -336,7 +336,7 @@ class Sharing:
         if flow is not None and flow.held_at.get(site):
             return True
         served = self.served[ref]
-        return any(state is not None and self._held_above(state) for state in (served.loop, served.pool))
+        return any(state is not None and self.held_above(state) for state in (served.loop, served.pool))
 
     def thread_local_uses(self) -> Iterator[tuple[Key, str, list[Use]]]:
         """The attributes of `threading.local` objects with their uses; method "=" for an assignment, "" for a read;
@@ -406,9 +406,12 @@ def _mentions(node: Any, names: frozenset[str], locks: bool = True) -> bool:
 
 
 def _may_lock(statement: Any) -> bool:
-    """Whether a `with` may be of a lock: `with lock:`, `with self.guard():`, but not `with open(path) as file:`."""
+    """Whether a `with` may be of a lock: `with lock:`, `with self.guard():`, `with FileLock(path):`, but not
+    `with open(path) as file:`."""
     for _, expression, _ in statement[1]:
         if expression is not None and (expression[0] in ("n", "a", "s") or expression[3:] == [[], []]):
+            return True
+        if expression is not None and expression[0] == "c" and is_called_lock(expression[2]):
             return True
     return False
 
