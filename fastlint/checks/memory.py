@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fastlint.checks.deployment.counts import comes_to
+from fastlint.checks.own_state import is_own_made, is_own_state
 from fastlint.checks.ways import confidence_of, spelled, steps_to
 from fastlint.deploy.plan import ServerPlan
 from fastlint.deploy.values import Counter
@@ -35,8 +35,6 @@ from fastlint.project import Project
 from fastlint.source.facts import Block, Node
 
 _BOUNDED = FRAGILE | {"WeakValueDictionary", "WeakKeyDictionary", "WeakSet", "Counter"}
-# Of use in its own process only, and kept for that
-_OWN = re.compile("lock|semaphore|condition|event|task|future|thread|process", re.IGNORECASE)
 _FRESH = frozenset({"uuid1", "uuid4", "uuid7", "token_hex", "token_urlsafe", "time_ns"})
 
 
@@ -49,7 +47,7 @@ def per_worker_state(project: Project) -> Iterator[Finding]:
         own = {basis.site for access in writes for basis in access.bases}
         own.update(access.site for access in writes)
         later = [access for access in reads if access.site not in own]
-        if not writes or not later or not _is_memory(project, place, writes):
+        if not writes or not later or not _is_memory(project, place, writes) or is_own_state(project, place, writes):
             continue
         first = min(writes, key=lambda access: access.kind in (DROP, DISCARD))
         # A flag may well be this process's own (started, ready): that is never more than advice
@@ -86,7 +84,7 @@ def _is_memory(project: Project, place: Key, writes: list[Access]) -> bool:
         return not operators >= {"iadd", "isub"}
     if not places.holds_container(place) or any(maker(node) in FRAGILE for node in places.made(place)):
         return False
-    filling = [access for access in writes if access.kind in (PUT, ADD) and not _OWN.search(maker(access.value))]
+    filling = [access for access in writes if access.kind in (PUT, ADD) and not is_own_made(access.value)]
     cached = [access for access in filling if any(basis.how in (ABSENT, LIMIT, TEST) for basis in access.bases)]
     return bool(filling) and (len(cached) < len(filling) or bool(kinds & {DROP, DISCARD}))
 
