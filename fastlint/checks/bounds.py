@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastlint.graph.guards import statements_of, terminates
-from fastlint.graph.shapes import Ancestors, last_name, names_in
+from fastlint.graph.origins import passed_for
+from fastlint.graph.shapes import Ancestors, last_name, names_in, statements_around
 from fastlint.graph.spelling import words_of
 from fastlint.graph.state import CALL, COROUTINE, Variant
 from fastlint.graph.values import Value, without_none
@@ -33,6 +34,7 @@ _PLAIN = frozenset(
 )
 _LENGTHS = ("max_length", "max_items")  # pydantic and FastAPI; the second is pydantic 1's
 _DEEPEST = 6
+_FEW_HOPS = 2  # calls up: beyond that nobody sees at a glance that it is always a few
 _AT_ONCE = 2  # calls: a lock further down guards some small part, and lets the rest go on side by side
 _FAR = 200  # variants: what has no limiter within so many has none
 
@@ -279,14 +281,46 @@ def _is_small(project: Project, function: FunctionRef, source: Node, depth: int)
                 _has_length(project, function, part) or _is_small(project, function, part, depth + 1)
                 for part in source[3][:1]
             )
-        return name in ("islice", "sample")
+        return name in ("islice", "sample") or _gives_few(project, function, source, depth + 1)
     if tag == "a":
         return _is_own(source)
     if tag == "n":
         return _is_small_name(project, function, source[1], depth)
     if tag == "w":
         return False
-    return tag not in ("comp", "gen", "o", "bool", "if")
+    if tag == "comp":
+        return all(not clause[4] and _is_small(project, function, clause[2], depth + 1) for clause in source[4])
+    return tag not in ("gen", "o", "bool", "if")
+
+
+def _gives_few(project: Project, function: FunctionRef, call: Node, depth: int) -> bool:
+    """Whether a call is of functions of the project that give back small collections only."""
+    sharing = project.graph.sharing
+    values = without_none(sharing.interpreter.evaluate(call[2], sharing.frame(function)))
+    functions = [value[1] if value[0] == "b" else value for value in values]
+    if not functions or any(value[0] != "f" for value in functions):
+        return False
+    for _, module, index, _ in functions:
+        facts = project.graph.world.function((module, index))
+        given = [statement[1] for statement in statements_of(facts.body) if statement[0] == "ret"]
+        plain = not facts.is_async and not facts.is_generator and (module, index) in sharing.served
+        if not plain or not given or not all(_is_small(project, (module, index), node, depth) for node in given):
+            return False
+    return True
+
+
+def _is_passed_few(project: Project, function: FunctionRef, param: Param, depth: int) -> bool:
+    """Whether everybody who calls a function, or something of its name, passes a small collection to it."""
+    graph = project.graph
+    sharing, name = graph.sharing, graph.world.function(function).name
+    if depth > _FEW_HOPS or sharing.is_entry(function):
+        return False
+    passed = list(passed_for(sharing, function, param))
+    if not {caller for caller, _ in passed}.issuperset(graph.world.mentions.get(name, ())):
+        return False  # somebody may call it through an object that nobody knows
+    return bool(passed) and all(
+        given is not None and _is_small(project, caller, given, depth + 1) for caller, given in passed
+    )
 
 
 def _is_own(node: Node) -> bool:
@@ -306,14 +340,20 @@ def _is_small_name(project: Project, function: FunctionRef, name: str, depth: in
     facts = world.function(function) if function[1] >= 0 else None
     if facts is None:
         return True
-    if any(param.name == name for param in facts.params):
-        return any(param.name == name and param.kind in ("*", "**") for param in facts.params)
+    found = next((param for param in facts.params if param.name == name), None)
+    if found is not None:
+        return found.kind in ("*", "**") or _is_passed_few(project, function, found, depth)
     values = project.shapes.assigned(function, name)
-    for statement in statements_of(facts.body):
+    for statement, around in statements_around(project.shapes.body(function)):
         if statement[0] == "e" and statement[1] is not None and statement[1][0] == "c":
-            callee = statement[1][2]
+            callee, given = statement[1][2], statement[1][3]
             if callee is not None and callee[0] == "a" and callee[2] == ["n", name]:
-                if callee[3] in ("append", "extend", "add", "update"):
+                once = not any(part[0] in ("for", "while") for part in around)
+                if callee[3] in ("extend", "update") and not (
+                    once and _is_small(project, function, given[0], depth + 1)
+                ):
+                    return False
+                if callee[3] in ("append", "add") and not once:
                     return False
     if not values:
         if facts.parent >= 0:

@@ -45,22 +45,28 @@ def _passed(sharing: Sharing, ref: FunctionRef, param: Param, fresh: frozenset[s
 
 
 def _is_passed(sharing: Sharing, ref: FunctionRef, param: Param, fresh: frozenset[str], depth: int) -> bool:
+    return any(
+        given is not None and from_request(sharing, caller, given, fresh, depth - 1)
+        for caller, given in passed_for(sharing, ref, param)
+    )
+
+
+def passed_for(sharing: Sharing, ref: FunctionRef, param: Param) -> Iterator[tuple[FunctionRef, Node]]:
+    """What every visible call of a function in another one passes for a parameter; None where that cannot be seen."""
     function = sharing.world.function(ref)
-    params = list(function.params)
-    place = params.index(param)
+    place = list(function.params).index(param)
     for caller, site in sharing.callers_of(ref):
         if caller[1] < 0:
             continue
         call = sharing.call_at(caller, site)
         if call is None:
+            yield caller, None
             continue
         position = place - 1 if function.owner >= 0 and call[2] is not None and call[2][0] == "a" else place
         given = next((value for name, value in call[4] if name == param.name), None)
         if given is None and 0 <= position < len(call[3]):
             given = call[3][position]
-        if given is not None and from_request(sharing, caller, given, fresh, depth - 1):
-            return True
-    return False
+        yield caller, given
 
 
 def _is_free(sharing: Sharing, param: Param, ref: FunctionRef) -> bool:
