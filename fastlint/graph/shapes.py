@@ -8,7 +8,7 @@ from typing import Any
 from fastlint.graph.guards import blocks_of
 from fastlint.graph.world import FunctionRef, World
 from fastlint.source.facts import Block, Node
-from fastlint.source.nodes import parts
+from fastlint.source.nodes import nodes, parts
 
 Ancestors = tuple[Any, ...]
 """The statements and expressions around a node, outermost first."""
@@ -46,17 +46,41 @@ class Shapes:
 
     def receivers(self, *methods: str) -> set[str]:
         """The last names of everything on which one of these methods is called, or that such a method is given,
-        anywhere in the project: also in functions that nothing seems to call."""
+        anywhere in the project: also in functions that nothing seems to call, and by another name for it there."""
         out: set[str] = set()
         for method in methods:
             for ref in self._world.mentions.get(method, ()):
                 for node, _ in calls(self.body(ref), (), self._class_bodies(ref)):
                     if node[2] is not None and node[2][0] == "a" and node[2][3] == method:
-                        out.update(last_name(part) for part in (node[2][2], *node[3]))
+                        for part in (node[2][2], *node[3]):
+                            out.add(last_name(part))
+                            if part is not None and part[0] == "n":
+                                out.update(_aliased(self.body(ref), part[1]))
         return out
 
     def _class_bodies(self, ref: FunctionRef) -> list[Block]:
         return [cls.body for cls in self._world.modules[ref[0]].facts.classes]
+
+
+def _aliased(block: Block, name: str) -> Iterator[str]:
+    """The names of what a block binds to a name: `pool = self._pool`, `pool, self._pool = self._pool, None`,
+    `for pool in (self.first, self.second)`, `if (pool := self._pool):`."""
+    for node in nodes(block):
+        tag = node[0]
+        if tag == "=":
+            for target in node[1]:
+                if target == ["n", name]:
+                    yield from names_in(node[2])
+                elif target is not None and target[0] == "t" and node[2] is not None and node[2][0] == "t":
+                    for one, value in zip(target[1], node[2][1], strict=False):
+                        if one == ["n", name]:
+                            yield from names_in(value)
+        elif tag == ":" and node[1] == ["n", name]:
+            yield from names_in(node[3])
+        elif tag == ":=" and node[1] == name:
+            yield from names_in(node[2])
+        elif tag == "for" and ["n", name] in (node[2], *(node[2][1] if node[2] and node[2][0] == "t" else ())):
+            yield from names_in(node[3])
 
 
 def statements_around(block: Block, around: Ancestors = ()) -> Iterator[tuple[Any, Ancestors]]:
