@@ -1,4 +1,4 @@
-"""Measures `fastlint check` cold, unchanged and after an edit, beside its peers and the least that it has to do.
+"""Measures `fastlint check` cold, on two copies at once, unchanged and edited, beside its peers and the least there is.
 
 Everything runs in turn in the same minutes, each command in a process of its own on a copy of the application, so that
 a busy machine slows all alike: what counts are the ratios. The floor is LibCST's parser alone on the files which
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import atexit
 import json
 import math
 import os
@@ -22,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -53,6 +55,7 @@ COLUMNS = (
     "python -c pass",
     "floor",
     "fastlint cold",
+    "fastlint, two copies",
     "fastlint unchanged",
     "fastlint, body edited",
     "fastlint, signature edited",
@@ -128,6 +131,11 @@ def one_round(copy: Path, files: list[Path], peers: Path | None, with_flake8: bo
     yield "python -c pass", measure([sys.executable, "-c", "pass"])
     yield "floor", measure([sys.executable, "-c", PARSE], "\0".join(map(str, files)))
     yield "fastlint cold", measure(check)
+    with tempfile.TemporaryDirectory() as space:
+        twice = Path(space) / copy.name
+        twin(copy, twice)
+        time.sleep(2.5)
+        yield "fastlint, two copies", measure([*check[:-1], str(twice)])
     if peers:
         hydroid = [str(peers / "bin" / "hydroid"), "--format", "json", str(copy)]
         yield "hydroid cold", measure(hydroid)
@@ -149,6 +157,18 @@ def one_round(copy: Path, files: list[Path], peers: Path | None, with_flake8: bo
     if peers and with_flake8:
         flake8 = [str(peers / "bin" / "flake8"), "--isolated", "--exit-zero", "--select", "ASYNC1,ASYNC2"]
         yield "flake8-async", measure([*flake8, str(copy)])
+
+
+def twin(folder: Path, twice: Path) -> None:
+    """Make a folder with an application and the same under other names, which import themselves and not each other."""
+    shutil.copytree(folder, twice, symlinks=True, ignore=shutil.ignore_patterns(".fastlint_cache", ".hydroid_cache"))
+    names = sorted(entry.name for entry in twice.iterdir() if entry.is_dir() and any(entry.rglob("*.py")))
+    imports = re.compile(rf"^(\s*(?:from|import)\s+)({'|'.join(map(re.escape, names))})\b", re.MULTILINE)
+    for name in names:
+        shutil.copytree(twice / name, twice / f"{name}_twin", symlinks=True)
+        for path in (twice / f"{name}_twin").rglob("*.py"):
+            source = path.read_text("utf-8", "surrogateescape")
+            path.write_text(imports.sub(r"\1\2_twin", source), "utf-8", "surrogateescape")
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -223,6 +243,7 @@ def ratios(costs: dict[Path, dict[str, Cost]]) -> str:
     """What issue and README speak of, as ratios of medians; the last row is the geometric mean."""
     pairs: list[tuple[str, Callable[[dict[str, Cost]], float]]] = [
         ("cold / floor", lambda each: each["fastlint cold"].seconds / each["floor"].seconds),
+        ("two copies / cold", lambda each: each["fastlint, two copies"].seconds / each["fastlint cold"].seconds),
         ("unchanged / python", lambda each: each["fastlint unchanged"].seconds / each["python -c pass"].seconds),
     ]
     if all("hydroid cold" in each for each in costs.values()):
@@ -261,10 +282,24 @@ def measure(command: list[str], given: str = "") -> Cost:
         stdin.write(given.encode("utf-8", "surrogateescape"))
         stdin.seek(0)
         watcher = [sys.executable, __file__, "--watch", *command]
-        done = subprocess.run(watcher, stdin=stdin, capture_output=True, text=True, cwd=CHECKOUT, check=False)
+        done = subprocess.run(
+            watcher, stdin=stdin, capture_output=True, text=True, cwd=CHECKOUT, env=compiling(), check=False
+        )
     if done.returncode:
         sys.exit(f"{' '.join(command[:4])} …: {done.stderr.strip()[-500:]}")
     return Cost(*json.loads(done.stdout))
+
+
+@cache
+def compiling() -> dict[str, str]:
+    """The environment with a place for compiled modules: what pip installs is compiled, a checkout need not be."""
+    place = tempfile.TemporaryDirectory()
+    atexit.register(place.cleanup)
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": place.name}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    check = [sys.executable, "-m", "fastlint", "check", "--isolated", "--exit-zero", "--no-cache", "bench"]
+    subprocess.run(check, capture_output=True, cwd=CHECKOUT, env=environment, check=True)
+    return environment
 
 
 def watch(command: list[str]) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from fastlint.cache import folder
+from fastlint.cache import compiled, folder
 from fastlint.cache.answers import Seen
 from fastlint.cache.facts import FactStore
 from fastlint.checks import run_checks
@@ -24,8 +24,8 @@ from fastlint.graph.world import Module
 from fastlint.project import Project
 from fastlint.report.model import CheckRequest, Progress, Report
 from fastlint.rulebook.catalogue import Catalogue
-from fastlint.rulebook.load import load_catalogue
-from fastlint.rulebook.schema import Known, Library, Runs
+from fastlint.rulebook.compiled import decode as decode_catalogue
+from fastlint.rulebook.compiled import encode as encode_catalogue
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy, load_words
 from fastlint.source.discover import DiscoverError, SourceFile, SourceTree, discover, excludes
@@ -38,6 +38,7 @@ from fastlint.suppress import Suppression, apply, read_suppressions
 from fastlint.witness import witness
 
 _UNPARSABLE = "FL001"
+_CATALOGUE = "catalogue"  # the name of its file in the cache
 
 
 @dataclass(slots=True)
@@ -147,15 +148,15 @@ def open_project(request: CheckRequest, more: Sequence[str] = ()) -> Opened:
     config = request.config
     words = load_words(rules_folder())
     codes = set(config.selection.codes(words))
-    catalogue = load_catalogue(rules_folder(), _own_libraries(config))
+    known = _Known(request)
     stdin = request.stdin.path if request.stdin else None
     if request.paths or stdin:
-        tree = discover(request.paths, config, stdin, foreign=_foreign_names(catalogue))
+        tree = discover(request.paths, config, stdin, foreign=lambda root: known.libraries(_cache_of(request, root)))
     else:
         tree = SourceTree("", (), (), frozenset(), {})
     sources = _Sources(tree, request)
-    cache = (request.cache or os.path.join(tree.root, folder.NAME)) if request.cached else ""
-    cache = cache if cache and folder.usable(cache) else ""
+    cache = _cache_of(request, tree.root)
+    catalogue = known.catalogue(cache)
     store = FactStore(cache) if cache else None
     modules, unreadable = _read(tree, sources, request, store)
     if request.progress:
@@ -204,22 +205,58 @@ def _python_files(
     )
 
 
-def _own_libraries(config: Config) -> list[Library]:
-    """What the settings add to the catalogue, in the catalogue's own shape."""
-    libraries = list(config.library)
+def _cache_of(request: CheckRequest, root: str) -> str:
+    """The folder of the cache; "" where none is used or can be."""
+    cache = (request.cache or os.path.join(root, folder.NAME)) if request.cached else ""
+    return cache if cache and folder.usable(cache) else ""
+
+
+class _Known:
+    """What is known of libraries: compiled once, and kept in the cache where the settings add nothing to it."""
+
+    def __init__(self, request: CheckRequest) -> None:
+        self._config = request.config
+        self._catalogue: Catalogue | None = None
+
+    def libraries(self, cache: str) -> frozenset[str]:
+        """Top-level import names of the libraries that the catalogue knows."""
+        catalogue = self.catalogue(cache)
+        return frozenset(name.partition(".")[0] for name in (*catalogue.functions, *catalogue.types))
+
+    def catalogue(self, cache: str) -> Catalogue:
+        """The catalogue, with what the settings add to it."""
+        if self._catalogue is None:
+            config = self._config
+            adds = bool(config.library or config.blocking or config.offloaders)
+            self._catalogue = (None if adds else _kept_catalogue(cache)) or _compiled(config, "" if adds else cache)
+        return self._catalogue
+
+
+def _kept_catalogue(cache: str) -> Catalogue | None:
+    text = compiled.load(cache, _CATALOGUE) if cache else None
+    try:
+        return None if text is None else decode_catalogue(text)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None
+
+
+def _compiled(config: Config, cache: str) -> Catalogue:
+    """The catalogue from its tables, with what the settings add to it in its own shape."""
+    from fastlint.rulebook.load import load_catalogue  # here: it needs pydantic, and most runs need neither
+    from fastlint.rulebook.schema import Known, Library, Runs
+
+    own: list[Library] = list(config.library)
     if config.blocking:
-        calls = [Known(names=[own.name], rule=own.rule, instead=own.instead) for own in config.blocking]
-        libraries.append(Library(name="settings: blocking", call=calls))
+        calls = [Known(names=[each.name], rule=each.rule, instead=each.instead) for each in config.blocking]
+        own.append(Library(name="settings: blocking", call=calls))
     if config.offloaders:
         runs = [Runs(argument="@0", where="pool", label="thread")]
         calls = [Known(names=list(config.offloaders), runs=runs, returns="awaitable[result]")]
-        libraries.append(Library(name="settings: offloaders", call=calls))
-    return libraries
-
-
-def _foreign_names(catalogue: Catalogue) -> frozenset[str]:
-    """Top-level import names of the libraries that the catalogue knows."""
-    return frozenset(name.partition(".")[0] for name in (*catalogue.functions, *catalogue.types))
+        own.append(Library(name="settings: offloaders", call=calls))
+    catalogue = load_catalogue(rules_folder(), own)
+    if cache:
+        compiled.save(cache, _CATALOGUE, encode_catalogue(catalogue))
+    return catalogue
 
 
 class _Sources:

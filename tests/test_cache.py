@@ -220,7 +220,7 @@ def test_flags_folders_and_colours_have_answers_of_their_own(project: Path) -> N
 
 def test_a_changed_file_needs_the_parser_and_others_do_not(project: Path) -> None:
     run(project)
-    assert "libcst" not in imported(run(project, "--severity", "info", python=("-X", "importtime")))
+    assert {"libcst", "pydantic"}.isdisjoint(imported(run(project, "--severity", "info", python=("-X", "importtime"))))
     _body(project)
     assert "libcst" in imported(run(project, python=("-X", "importtime")))
 
@@ -262,7 +262,16 @@ def _forged(content: bytes) -> bytes:
 
 
 def _forged_deeper(content: bytes) -> bytes:
-    facts = json.loads(zlib.decompress(content)) if content[:1] == b"x" else {}
+    text = zlib.decompress(content) if content[:1] == b"x" else b"{}"
+    if not text.startswith(b"{"):  # the catalogue, behind the identity of who wrote it
+        head, _, known = text.partition(b"\n")
+        forged = {
+            **json.loads(known),
+            "functions": {"time.sleep": 0},
+            "types": [{"name": "x", "library": 5, "item": [7]}],
+        }
+        return zlib.compress(head + b"\n" + json.dumps(forged).encode())
+    facts = json.loads(text)
     return zlib.compress(json.dumps({**facts, "body": [["e", ["c", 99, 5, None, 7], "?"]]}).encode())
 
 

@@ -20,6 +20,7 @@ from fastlint.rulebook.catalogue import (
     parse_condition,
     parse_type,
 )
+from fastlint.rulebook.compiled import decode, encode
 from fastlint.rulebook.load import RulebookError, load_catalogue
 from fastlint.rulebook.schema import KnownFile
 from fastlint.rulebook.where import rules_folder
@@ -433,3 +434,19 @@ def test_asynchronous_twins_block_nowhere() -> None:
         if spec.rule
     }
     assert not blocking
+
+
+def test_a_compiled_catalogue_gives_the_same_answers() -> None:
+    text = encode(KNOWN)
+    again = decode(text)
+    for name in ("functions", "function_patterns", "types", "aliases", "makers", "roles", "prefixes", "holds_gil"):
+        assert getattr(again, name) == getattr(KNOWN, name), name
+    assert again.custom == KNOWN.custom
+    assert list(again.types) == list(KNOWN.types)  # the first of equals wins
+    assert encode(again) == text
+
+
+@pytest.mark.parametrize("harm", [b"", b"[]", b"{}", b'{"specs": [[1]]}', b'{"specs": []}'])
+def test_what_is_no_compiled_catalogue_is_refused(harm: bytes) -> None:
+    with pytest.raises((ValueError, TypeError, KeyError, IndexError)):
+        decode(harm)

@@ -295,7 +295,7 @@ def test_a_file_has_one_name_and_those_it_may_be_imported_by(
     plant: Plant, marks: tuple[str, ...], path: str, module: str, aliases: tuple[str, ...]
 ) -> None:
     plant(".git/HEAD", *marks, path)
-    file = by_path(discover(["."], Config(), foreign={"redis"}))[path]
+    file = by_path(discover(["."], Config(), foreign=lambda root: {"redis"}))[path]
     assert file.module == module
     assert file.aliases == tuple(alias.replace("PROJECT", os.path.basename(os.getcwd())) for alias in aliases)
 

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from fastlint.deploy.servers import server
-from fastlint.rulebook.server_schema import ServerFile
+from fastlint.rulebook.server_schema import ServerFile, SettingRow
+from fastlint.rulebook.where import rules_folder
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROW = {"name": "workers", "kind": "count"}
 
 
-@pytest.mark.parametrize("name", ["gunicorn", "uvicorn", "fastapi", "hypercorn"])
-def test_every_file_is_of_the_shape(name: str) -> None:
-    assert server(name).name == name
-    assert server(name).settings
+@pytest.mark.parametrize("path", sorted((rules_folder() / "servers").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_file_is_of_the_shape(path: Path) -> None:
+    shape = ServerFile.model_validate(tomllib.loads(path.read_text("utf-8")))
+    known = server(path.stem)
+    assert known.name == shape.server == path.stem
+    assert list(known.settings) == [row.name for row in shape.setting]
+    for row in shape.setting:  # what is read without a look at the shape is what the shape says
+        one = known.settings[row.name]
+        same = [name for name in SettingRow.model_fields if name != "default"]
+        assert [getattr(one, name) for name in same] == [getattr(row, name) for name in same]
+        assert one.default == (tuple(row.default) if isinstance(row.default, list) else row.default)
+        assert one.has_default == ("default" in row.model_fields_set)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +47,6 @@ def test_every_file_is_of_the_shape(name: str) -> None:
     ],
 )
 def test_an_unknown_key_or_word_is_refused(data: dict[str, object]) -> None:
-    assert ServerFile.model_validate({"server": "x", "setting": [ROW]}).setting[0].has_default is False
+    assert ServerFile.model_validate({"server": "x", "setting": [ROW]}).setting[0].name == "workers"
     with pytest.raises(ValidationError):
         ServerFile.model_validate(data)

@@ -25,11 +25,6 @@ class SettingRow(BaseModel):
     commands: tuple[str, ...] = ()
     ignored_by: dict[Annotated[str, Field(pattern="^(uvicorn|asgi)$")], str] = Field(default_factory=dict)
 
-    @property
-    def has_default(self) -> bool:
-        """Whether the file says what holds where nobody gives it."""
-        return "default" in self.model_fields_set
-
 
 class ServerFile(BaseModel):
     """One file: a server and its settings."""

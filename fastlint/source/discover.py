@@ -110,12 +110,16 @@ class SourceTree:
 
 
 def discover(
-    paths: Iterable[str], config: Config, stdin: str | None = None, foreign: Collection[str] = ()
+    paths: Iterable[str],
+    config: Config,
+    stdin: str | None = None,
+    foreign: Callable[[str], Collection[str]] = lambda root: (),
 ) -> SourceTree:
     """The whole project around `paths`, with the files under them marked as reported.
 
-    `stdin` names one more file to report on, which need not exist. `foreign` are top-level import names of known
-    libraries: a file deep in the project is not taken for a library of the same name. Raises `DiscoverError`.
+    `stdin` names one more file to report on, which need not exist. `foreign` gives, once the project's root is known,
+    the top-level import names of known libraries: a file deep in the project is not taken for a library of the same
+    name. Raises `DiscoverError`.
     """
     folders, named = _given(paths)
     if stdin is not None:
@@ -145,7 +149,7 @@ def discover(
     if not reported and not others:
         raise DiscoverError("no Python file to check in " + (", ".join(_shown(folder) for folder in folders) or "."))
     roots = _source_roots(walk, config)
-    files, names = _name_files(sorted(found), walk, roots, below, foreign)
+    files, names = _name_files(sorted(found), walk, roots, below, foreign(root))
     unreadable = tuple(sorted(walk.unreadable))
     given = (*below, *sorted(asked | others))
     return SourceTree(
