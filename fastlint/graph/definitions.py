@@ -266,6 +266,8 @@ class Definitions(Narrowing):
                 if entry is None:
                     continue
                 where, label = entry
+                if label == "middleware" and not self.world.refers_to(ref):
+                    continue  # written, and never added to an application
                 method = (ref[0], self.world.class_(ref).methods[name][-1])
                 self.register(frame, site, label)
                 for value in self.method_values(method, frame):

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node
+from fastlint.source.nodes import nodes
 
 Binding = tuple[Any, ...]
 """How a name is bound at module or class level: ("imp", level, module, attribute), ("def", index), ("class", index),
@@ -98,6 +99,24 @@ class World:
         keep = len(parts) - level + (1 if module.is_package else 0)
         base = ".".join(parts[: max(keep, 0)])
         return f"{base}.{target}" if base and target else base or target
+
+    def refers_to(self, ref: ClassRef) -> bool:
+        """Whether anything in the project uses a class: imports it by name, or says its name beside its definition."""
+        name = self.class_(ref).name
+        for module in self.modules.values():
+            facts = module.facts
+            knows = module.name == ref[0]
+            for level, target, attribute in facts.imports:
+                if attribute == name:
+                    return True
+                dotted = self.absolute(module, level, target)
+                knows = knows or ref[0] in (dotted, f"{dotted}.{attribute}")
+            if knows:
+                blocks = [facts.body, *(function.body for function in facts.functions)]
+                blocks.extend(part for cls in facts.classes for part in (cls.body, cls.bases))
+                if any(node[0] in ("n", "a") and node[-1] == name for block in blocks for node in nodes(block)):
+                    return True
+        return False
 
     # Functions and classes
 
