@@ -184,10 +184,12 @@ def _finding(
 
 
 def _severity(project: Project, event: Event) -> Severity:
-    """How bad a call is by itself: what the catalogue says of it, else the rule. A contended lock is as bad as any."""
-    if event.spec.severity is not None and event.lock is None:
-        return event.spec.severity
-    return project.rules[event.rule].severity
+    """How bad a call is by itself: what the catalogue says of it, else the rule. A lock is as bad as what it is held
+    around."""
+    severity = project.rules[event.rule].severity
+    if event.lock is not None:
+        return severity if event.lock in project.graph.long_held else severity.lowered()
+    return event.spec.severity if event.spec.severity is not None else severity
 
 
 def shown(name: str) -> str:

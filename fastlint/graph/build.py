@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from fastlint.finding import Severity
 from fastlint.graph.contexts import Context, Contexts, entry_edges
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.state import CALL, COROUTINE, LOOP, PRIVATE, SERVING, Edge, Event, Variant
@@ -46,6 +47,7 @@ _REGISTRARS = (
     "add_job",
 )
 _QUICK = frozenset({"FL113", "FL402", "FL115"})  # microseconds, or no waiting at all
+_SHORT = frozenset({"FL105", "FL109"})  # a file's contents, most computations: not for long
 _SERVED = (Context.LOOP, Context.STARTUP, Context.POOL)
 
 
@@ -58,6 +60,7 @@ class Graph:
     contexts: Contexts
     unresolved: list[tuple[FunctionRef, int]]
     contended: frozenset[object]  # locks that some thread holds while it does something slow
+    long_held: frozenset[object]  # those of them that it certainly holds for long
     sharing: Sharing  # what requests share, and who touches it
 
     def function(self, variant: Variant) -> Function | None:
@@ -131,30 +134,36 @@ def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
         if variant.unresolved and contexts.has(variant.number, (Context.LOOP,)):
             unresolved.update((variant.function, site) for site in variant.unresolved)
     contended = _contended(interpreter, contexts)
+    long_held = _contended(interpreter, contexts, certainly=True)
     sharing = Sharing(interpreter, contexts)
-    return Graph(world, interpreter.variants, contexts, sorted(unresolved), contended, sharing)
+    return Graph(world, interpreter.variants, contexts, sorted(unresolved), contended, long_held, sharing)
 
 
-def _contended(interpreter: Interpreter, contexts: Contexts) -> frozenset[object]:
-    """The locks for which others may really have to wait: a thread holds them around something that blocks."""
-    callers: dict[int, set[int]] = {}
-    for variant in interpreter.variants:
-        for edge in variant.edges:
-            if edge.kind == CALL:
-                callers.setdefault(edge.target, set()).add(variant.number)
-    waited_for = {event.of for variant in interpreter.variants for event in variant.events if _is_slow(event)}
-    slow = _slow_variants(interpreter, callers, None)
+def _contended(interpreter: Interpreter, contexts: Contexts, certainly: bool = False) -> frozenset[object]:
+    """The locks for which others may really have to wait: a thread holds them around something that blocks.
+
+    `certainly`: those only that are held for long, whichever of several classes the holder calls.
+    """
+    above = _Callers(interpreter, certainly)
+    is_slow = _is_long if certainly else _is_slow
+    waited_for = {event.of for variant in interpreter.variants for event in variant.events if is_slow(event)}
+    slow = _slow_variants(interpreter, above, is_slow, None)
     out: set[object] = set()
     for lock, held in interpreter.holds.items():
         # Who waits on a condition lets go of its lock meanwhile
-        slow_under = slow if lock not in waited_for else _slow_variants(interpreter, callers, lock)
+        slow_under = slow if lock not in waited_for else _slow_variants(interpreter, above, is_slow, lock)
+        sites: dict[tuple[int, int], dict[FunctionRef, bool]] = {}  # the calls under the lock: which callees are slow
         for number, what in held:
             if (number, Context.POOL) not in contexts.arrivals:
                 continue
-            if isinstance(what, Event) and _is_slow(what) and what.of != lock:
+            if isinstance(what, Event) and is_slow(what) and what.of != lock:
                 out.add(lock)
-            elif isinstance(what, Edge) and what.kind == CALL and what.target in slow_under:
-                out.add(lock)
+            elif isinstance(what, Edge) and what.kind == CALL:
+                callees = sites.setdefault((number, what.site if certainly else what.target), {})
+                callee = interpreter.variants[what.target].function
+                callees[callee] = callees.get(callee, False) or what.target in slow_under
+        if any(all(callees.values()) for callees in sites.values()):
+            out.add(lock)
     return frozenset(out)
 
 
@@ -164,19 +173,49 @@ def _is_slow(event: Event) -> bool:
     return event.rule not in _QUICK and not taken
 
 
-def _slow_variants(interpreter: Interpreter, callers: dict[int, set[int]], lock: object) -> set[int]:
+def _is_long(event: Event) -> bool:
+    """Whether an event is slow enough that a short stall is no word for it."""
+    if event.spec.severity is not None:
+        return _is_slow(event) and event.spec.severity is Severity.ERROR
+    return _is_slow(event) and event.rule not in _SHORT
+
+
+class _Callers:
+    """Who calls a variant here and now, and which functions each of these calls may mean.
+
+    `certainly`: a call takes its time where all of them do, else where one of them does.
+    """
+
+    def __init__(self, interpreter: Interpreter, certainly: bool) -> None:
+        self.of: dict[int, dict[tuple[int, int], None]] = {}  # callee -> the calls: by caller and site (or target)
+        self.meant: dict[tuple[int, int], set[FunctionRef]] = {}
+        for variant in interpreter.variants:
+            for edge in variant.edges:
+                if edge.kind == CALL:
+                    call = (variant.number, edge.site if certainly else edge.target)
+                    self.of.setdefault(edge.target, {})[call] = None
+                    self.meant.setdefault(call, set()).add(interpreter.variants[edge.target].function)
+
+
+def _slow_variants(
+    interpreter: Interpreter, callers: _Callers, is_slow: Callable[[Event], bool], lock: object
+) -> set[int]:
     """The variants that do something slow, themselves or in what they call, other than a wait on `lock` itself."""
     slow = {
         variant.number
         for variant in interpreter.variants
-        if any(_is_slow(event) and (event.of is None or event.of != lock) for event in variant.events)
+        if any(is_slow(event) and (event.of is None or event.of != lock) for event in variant.events)
     }
     waiting = list(slow)
+    quick: dict[tuple[int, int], set[FunctionRef]] = {}  # what a call may mean and is not known to be slow
     while waiting:
-        for caller in callers.get(waiting.pop(), ()):
-            if caller not in slow:
-                slow.add(caller)
-                waiting.append(caller)
+        callee = waiting.pop()
+        for call in callers.of.get(callee, ()):
+            left = quick.setdefault(call, set(callers.meant[call]))
+            left.discard(interpreter.variants[callee].function)
+            if not left and call[0] not in slow:
+                slow.add(call[0])
+                waiting.append(call[0])
     return slow
 
 

@@ -21,6 +21,7 @@ from fastlint.graph.values import (
 from fastlint.graph.variants import Keywords, Variants
 
 _MOST_SUBCLASSES = 24
+_RESUMES = frozenset({"__next__", "send", "throw"})  # the methods of a generator that run its body
 
 
 class Builtins(Variants):
@@ -119,8 +120,10 @@ class Builtins(Variants):
         if kind == "c":  # __subclasses__()
             below = self.world.subclasses((value[1], value[2]), self.bases)[:_MOST_SUBCLASSES]
             return (collection(tuple(("c", *ref, -1) for ref in below)),)
-        if kind == "g":
-            return self.iterate((value,), site, frame)
+        if kind == "g":  # closing it (`close`; `aclose` it has not) runs no more of it than its `finally`
+            if name == "__iter__":
+                return (value,)
+            return self.iterate((value,), site, frame) if name in _RESUMES else UNKNOWN
         if kind == "k":
             if name == "join" and args:
                 self.iterate(args[0], site, frame)

@@ -428,14 +428,19 @@ class Expressions(Protocols):
         constant = only_constant(test)
         if constant is True or constant is False:
             return self.evaluate(node[2] if constant else node[3], frame)
-        before = frame.env
+        verdict = self.probe(node[1], frame)
+        before, flags = frame.env, frame.flags
         frame.env = dict(before)
         self.narrow(node[1], True, frame)
+        if verdict == "off":
+            frame.flags |= OFF_LOOP
         left = self.evaluate(node[2], frame)
-        frame.env = dict(before)
+        frame.env, frame.flags = dict(before), flags
         self.narrow(node[1], False, frame)
+        if verdict == "on":
+            frame.flags |= OFF_LOOP
         right = self.evaluate(node[3], frame)
-        frame.env = before
+        frame.env, frame.flags = before, flags
         return mixed([left, right])
 
     @abstractmethod

@@ -118,7 +118,10 @@ class Libraries(Roles):
             return (("d", (), shallow(without_none(keywords.get("default", UNKNOWN)))),)
         if dotted == "typing.cast" and args:
             meant = tuple(value for value in self.instances(args[0], frame) if value[0] != "tv")
-            return meant or (args[1] if len(args) > 1 else UNKNOWN)
+            given = args[1] if len(args) > 1 else UNKNOWN
+            # Who fits a Protocol is a guess, what is cast is known
+            known = tuple(value for value in given if any(self.fits_protocol(value, other) for other in meant))
+            return known or meant or given
         if dotted == "typing.NewType" and len(args) > 1:
             return (("ty", self.instances(args[1], frame), UNKNOWN),)
         if dotted == "typing.TypeVar":

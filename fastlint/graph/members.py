@@ -298,10 +298,16 @@ class Members(Names):
         if value[0] != other[0]:
             return value[0] == "o" and other[0] == "i" and other[1] in self.order((value[1], value[2]))
         if value[0] == "o":
-            return (other[1], other[2]) in self.order((value[1], value[2]))
+            return (other[1], other[2]) in self.order((value[1], value[2])) or self.fits_protocol(value, other)
         if value[0] == "i":
             return value[1] == other[1] or any(spec.name == other[1] for spec in self.catalogue.order(value[1]))
         return value[0] in ("d", "l", "t")
+
+    def fits_protocol(self, value: Value, other: Value) -> bool:
+        """Whether a value is an instance of a class that fits the Protocol `other` without inheriting it."""
+        if value[0] != "o" or other[0] != "o":
+            return False
+        return (value[1], value[2]) in self.world.implementers((other[1], other[2]), self.bases)
 
     def as_declared(self, assigned: Values, declared: Values) -> Values:
         """What was assigned to a name or attribute, as far as it is what that is declared to be."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastlint.graph.expressions import Expressions
+from fastlint.graph.guards import blocks_of
 from fastlint.graph.state import Frame
 from fastlint.graph.values import UNKNOWN, Values
 from fastlint.graph.world import FunctionRef
@@ -22,6 +23,10 @@ _RUNNING = frozenset(
         "trio.lowlevel.current_task",
     }
 )
+# Raises only where the thread has no loop at all; where one runs, it is the one that comes back
+_CURRENT = frozenset({"asyncio.get_event_loop", "asyncio.events.get_event_loop"})
+_ENTERING = frozenset({"run_until_complete", "run_forever"})
+_ASKING = frozenset(name.rpartition(".")[2] for name in _RUNNING | _CURRENT)
 _COROUTINE_TESTS = frozenset(
     {"iscoroutinefunction", "is_async_callable", "is_coroutine_callable", "isasyncgenfunction"}
 )
@@ -29,6 +34,8 @@ _COROUTINE_TESTS = frozenset(
 
 class Narrowing(Expressions):
     """Narrows values in the branches of a test."""
+
+    _asking: frozenset[str] | None = None
 
     def narrow(self, test: Node, truth: bool, frame: Frame) -> None:
         """Adjust the frame's names to the outcome of a test."""
@@ -148,15 +155,15 @@ class Narrowing(Expressions):
 
     def asks_for_loop(self, block: Block, frame: Frame) -> bool:
         """Whether a `try` body asks for the running loop (and so fails where there is none)."""
-        return any(self._calls_running(node, frame) for node in _calls_in(block))
+        # A `raise` of its own, or a loop that is entered, may fail where a loop runs, too
+        asking = _RUNNING if _fails_by_itself(block) else _RUNNING | _CURRENT
+        return any(self._calls_one_of(asking, node, frame) for node in _calls_in(block))
 
-    def _calls_running(self, call: Node, frame: Frame) -> bool:
+    def _calls_one_of(self, asking: frozenset[str], call: Node, frame: Frame) -> bool:
         callee = call[2]
-        if callee is None or callee[0] not in ("n", "a"):
+        if callee is None or callee[0] not in ("n", "a") or callee[-1] not in _ASKING:
             return False
-        if callee[-1] not in ("get_running_loop", "current_async_library", "get_current_task", "current_task"):
-            return False
-        return any(value[0] == "x" and value[1] in _RUNNING for value in self.evaluate(callee, frame))
+        return any(value[0] == "x" and value[1] in asking for value in self.evaluate(callee, frame))
 
     def probe(self, node: Node, frame: Frame) -> str | None:
         """See `Expressions.probe`."""
@@ -191,6 +198,20 @@ class Narrowing(Expressions):
                         return verdict
         return None
 
+    def keep_answer(self, targets: list[Node], node: Node, frame: Frame) -> None:
+        """Remember the names that get the answer of a function that asks for the loop: `loop = loop_or_none()`."""
+        if node is None or node[0] != "c" or _called(node) not in self._asking_functions():
+            return
+        if self.probe(node, frame) == "on":
+            frame.probes.update(target[1] for target in targets if target is not None and target[0] == "n")
+
+    def _asking_functions(self) -> frozenset[str]:
+        """The names of the functions that ask for the loop."""
+        if self._asking is None:
+            askers = (ref for name in _ASKING for ref in self.world.mentions.get(name, ()) if ref[1] >= 0)
+            self._asking = frozenset(self.world.function(ref).name for ref in askers)
+        return self._asking
+
     def _probing_function(self, ref: FunctionRef) -> str | None:
         """Whether a function answers True on a loop ("on") or off it ("off")."""
         key = ("probe", ref)
@@ -204,10 +225,10 @@ class Narrowing(Expressions):
             if statement[0] != "try" or not self.asks_for_loop(statement[1], frame):
                 continue
             following = self.world.function(ref).body[place + 1 :]
-            on = _returned_constant([*statement[1], *statement[3], *following])
-            off = next(
-                (c for c in (_returned_constant([*h[2], *following]) for h in statement[2]) if c is not None), None
-            )
+            loops = {name for inner in statement[1] for name in _assigned_names(inner)}
+            on = _returned_truth([*statement[1], *statement[3], *following], loops)
+            answers = [_returned_truth([*handler[2], *following], set()) for handler in statement[2]]
+            off = next((truth for truth in answers if truth is not None), None)
             if on is True and off is False:
                 verdict = "on"
             elif on is False and off is True:
@@ -230,14 +251,59 @@ def _finished(values: Values) -> Values:
     return tuple(out)
 
 
-def _returned_constant(block: Block) -> Any:
+def _returned_truth(block: Block, loops: set[str]) -> bool | None:
+    """Whether what a block returns first is true, where these names are the running loop; None if that is not known."""
     for statement in block:
+        if statement[0] == "raise":
+            return None
         if statement[0] == "ret":
-            value = statement[1]
-            if value is not None and value[0] == "k":
-                return value[1]
-            return True if value is not None and value[0] in ("c", "cmp") else None
+            return _truth(statement[1], loops)
     return None
+
+
+def _truth(value: Node, loops: set[str]) -> bool | None:
+    if value is None or value == ["k", None]:
+        return False
+    if value[0] == "k":
+        return value[1] if isinstance(value[1], bool) else None
+    if value[0] == "if":  # `None if loop.is_closed() else loop`: a loop that runs is not closed
+        asked = _called(value[1]) if value[1] is not None and value[1][0] == "c" else ""
+        if asked in ("is_closed", "is_running"):
+            return _truth(value[3] if asked == "is_closed" else value[2], loops)
+        return None
+    if value[0] == "n":
+        return True if value[1] in loops else None
+    return True if value[0] in ("c", "cmp") else None
+
+
+def _called(call: Node) -> str:
+    """The last name of what a call calls; "" where it has none."""
+    callee = call[2]
+    return str(callee[-1]) if callee is not None and callee[0] in ("n", "a") else ""
+
+
+def _assigned_names(statement: Any) -> list[str]:
+    """The plain names that a statement assigns."""
+    targets = statement[1] if statement[0] == "=" else [statement[1]] if statement[0] == ":" else []
+    return [target[1] for target in targets if target is not None and target[0] == "n"]
+
+
+def _fails_by_itself(block: Block) -> bool:
+    """Whether a block raises or enters a loop, where one runs: what a test for a running loop rules out is left out."""
+    for statement in block:
+        if statement[0] == "raise" or any(_called(call) in _ENTERING for call in _calls_in([statement])):
+            return True
+        inner = blocks_of(statement)
+        if statement[0] == "if" and _is_running(statement[1]):
+            inner = inner[:1]
+        if any(map(_fails_by_itself, inner)):
+            return True
+    return False
+
+
+def _is_running(test: Node) -> bool:
+    """Whether a test is `loop.is_running()`."""
+    return test is not None and test[0] == "c" and _called(test) == "is_running"
 
 
 def _calls_in(block: Block) -> list[Node]:

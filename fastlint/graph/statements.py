@@ -127,6 +127,7 @@ class Interpreter(Definitions):
         values = self.evaluate(statement[2], frame)
         for target in statement[1]:
             self.assign(target, values, frame)
+        self.keep_answer(statement[1], statement[2], frame)
         return True
 
     def _annotated_assignment(self, statement: Any, frame: Frame) -> bool:
@@ -138,6 +139,7 @@ class Interpreter(Definitions):
             self.assign(target, declared, frame)
         else:
             self.assign(target, self.as_declared(useful, declared) or declared or given, frame)
+            self.keep_answer([target], value, frame)
         return True
 
     def _augmented(self, statement: Any, frame: Frame) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastlint.graph.signatures import stands_in
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node
 from fastlint.source.nodes import nodes
@@ -192,7 +193,7 @@ class World:
         return self._subclasses.get(ref, [])
 
     def implementers(self, ref: ClassRef, bases_of: Any) -> list[ClassRef]:
-        """The classes that fit a `Protocol`: all of its methods, without inheriting from it."""
+        """The classes that fit a `Protocol`: its methods, taken and awaited alike, without inheriting it."""
         known = self._implementers.get(ref)
         if known is not None:
             return known
@@ -203,13 +204,18 @@ class World:
             for candidate in self.methods_named.get(rarest, ()):
                 if candidate == ref or "typing.Protocol" in self.order(candidate, bases_of):
                     continue
-                have: set[str] = set()
-                for above in self.order(candidate, bases_of):
-                    if isinstance(above, tuple):
-                        have.update(self.class_(above).methods)
-                if have.issuperset(wanted):
+                if all(self._has_method_like(candidate, ref, name, bases_of) for name in wanted):
                     self._implementers[ref].append(candidate)
         return self._implementers[ref]
+
+    def _has_method_like(self, candidate: ClassRef, protocol: ClassRef, name: str, bases_of: Any) -> bool:
+        """Whether a class has, or inherits, a method that can stand in for that of a Protocol."""
+        for above in self.order(candidate, bases_of):
+            found = self.class_(above).methods.get(name) if isinstance(above, tuple) else None
+            if found:
+                wanted = self.class_(protocol).methods[name][-1]
+                return stands_in(self.function((above[0], found[-1])), self.function((protocol[0], wanted)))
+        return False
 
     def dotted_name(self, ref: FunctionRef) -> str:
         """The dotted name of a function, module included."""
