@@ -20,7 +20,9 @@ def stands_in(given: Function, wanted: Function) -> bool:
 
 def _is_wrapped(function: Function) -> bool:
     """Whether a decorator may have made something else of a method."""
-    return any(node is None or node[-1] not in _PLAIN_DECORATORS for node in function.decorators)
+    return any(
+        node is None or node[0] not in ("n", "a") or node[-1] not in _PLAIN_DECORATORS for node in function.decorators
+    )
 
 
 def _awaited_alike(given: Function, wanted: Function) -> bool:
