@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastlint.checks.keeping import names_own
+from fastlint.checks.together import Started, names_of, started_together
 from fastlint.checks.ways import confidence_of, runs_in, spelled, steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State
@@ -17,7 +18,6 @@ from fastlint.graph.sharing import Use
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.facts import Node
-from fastlint.source.nodes import calls_within, nodes
 
 # Documented as not to be shared between threads at the same time
 _ONE_THREAD = {
@@ -125,46 +125,24 @@ def _gathered(project: Project) -> Iterator[Finding]:
     sharing = project.graph.sharing
     for ref in sorted(sharing.served):
         served = sharing.served[ref]
-        if served.loop is None or not sharing.calls_by_name(ref, ("gather",)):
-            continue
-        for call in calls_within(project.graph.world.function(ref).body):
-            if call[2] is None or call[2][-1] != "gather":
-                continue
-            started = [_each(project, ref, argument) for argument in call[3]]
+        for call, started in started_together(project, ref) if served.loop is not None else ():
             for node in _given_twice(started):
                 kind = sharing.type_of(node, ref) or _held_twice(project, ref, node, started)
-                if kind in _ONE_TASK:
+                if kind in _ONE_TASK and served.loop is not None:
                     yield _in_gather(project, served.loop, call, node, str(kind))
                     break
 
 
-_Started = tuple[Node, frozenset[str], int]
-"""What a task is made of, the names that differ from one such task to the next, and whether there are several."""
-
-
-def _each(project: Project, ref: FunctionRef, argument: Node) -> _Started:
-    """What an argument of a `gather` starts: one awaitable, or one for each turn of a comprehension or generator."""
-    inner = argument[1] if argument is not None and argument[0] == "*" else argument
-    if inner is not None and inner[0] == "comp":
-        return inner[2], frozenset(name[1] for clause in inner[4] for name in _names(clause[1])), 2
-    if inner is not None and inner[0] == "gen":
-        body = project.graph.world.modules[ref[0]].facts.functions[inner[1]].body
-        made = next((node[2] for node in nodes(body) if node[0] == "y"), None)
-        targets = (name[1] for node in nodes(body) if node[0] == "for" for name in _names(node[2]))
-        return made, frozenset(targets), 2
-    return inner, frozenset(), 1
-
-
-def _given_twice(started: list[_Started]) -> Iterator[Node]:
+def _given_twice(started: list[Started]) -> Iterator[Node]:
     """The names that more than one task works with."""
     seen: dict[str, int] = {}
     for body, own, count in started:
-        for name in {each[1] for each in _names(body)} - own:
+        for name in {each[1] for each in names_of(body)} - own:
             seen[name] = seen.get(name, 0) + count
     yield from (["n", name] for name, count in sorted(seen.items()) if count > 1)
 
 
-def _held_twice(project: Project, ref: FunctionRef, node: Node, started: list[_Started]) -> str | None:
+def _held_twice(project: Project, ref: FunctionRef, node: Node, started: list[Started]) -> str | None:
     """The type of what an object of the project keeps for itself, where two tasks run methods of it that use that."""
     sharing = project.graph.sharing
     values = sharing.interpreter.evaluate(node, sharing.frame(ref))
@@ -187,10 +165,6 @@ def _held_twice(project: Project, ref: FunctionRef, node: Node, started: list[_S
             if kind in _ONE_TASK and using > 1:
                 return kind
     return None
-
-
-def _names(node: Node) -> Iterator[Node]:
-    return (each for each in nodes(node) if each[0] == "n")
 
 
 def _in_gather(project: Project, state: State, call: Any, node: Node, kind: str) -> Finding:
