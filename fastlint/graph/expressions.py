@@ -117,6 +117,7 @@ class Expressions(Protocols):
             included, includer = self.router_at(arg_nodes[0], frame), self.router_at(callee_node[2], frame)
             if included is not None:
                 self.included.setdefault(included, (_text(keywords.get("prefix", UNKNOWN)), includer))
+                self.inclusions.setdefault(included, {})[(variant.function, site)] = node
         if name in _FINISHERS:
             self.finish(arg_nodes, frame)
         out: Values = UNKNOWN

@@ -1,17 +1,22 @@
-"""The dependencies that FastAPI enters before it calls a function: of its parameters, its decorator and its router.
+"""The dependencies that FastAPI enters before it calls a function: of its parameters, its decorator, its router, and of
+what includes that.
 
-Asks the interpreter quietly what is declared. Says nothing about what they do, nor about those of whole applications.
+Asks the interpreter quietly what is declared. Says nothing about what they do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fastlint.graph.guards import statements_of
 from fastlint.graph.libraries import DEPENDS
 from fastlint.graph.places import Places
+from fastlint.graph.state import Frame
 from fastlint.graph.values import Value, Values
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Node
+
+_DEEPEST = 6  # routers in routers
 
 
 def providers(places: Places, ref: FunctionRef) -> Iterator[FunctionRef]:
@@ -33,23 +38,49 @@ def _declared(places: Places, ref: FunctionRef) -> Iterator[Value]:
     interpreter = places.interpreter
     function = interpreter.world.function(ref)
     scope = interpreter.frame_of_definition(ref)
-    declared: list[Node] = []
+    declared: list[tuple[Node, Frame]] = []
     for param in function.params:
         if param.default is not None and param.default[0] == "c":
-            declared.append(param.default)
+            declared.append((param.default, scope))
         elif param.annotation is not None:
             for value in interpreter.dependencies_in(param.annotation, scope):
                 yield from value[1] if value[0] == "dep" else ()
     for node in function.decorators:
         if node is not None and node[0] == "c" and node[2] is not None and node[2][0] == "a":
-            made = places.made(places.of(node[2][2], scope) or ("none",))
-            for call in (node, *made):
-                declared.extend(_listed(call))
-    for node in declared:
+            declared.extend((each, scope) for each in _listed(node))
+            declared.extend(_around(places, node[2][2], scope))
+    for node, frame in declared:
         if node is not None and node[0] == "c" and node[2] is not None and node[2][0] in ("n", "a"):
             given = node[3][0] if node[3] else next((value for name, value in node[4] if name == "dependency"), None)
-            if given is not None and given[0] in ("n", "a") and _is_depends(interpreter.evaluate(node[2], scope)):
-                yield from interpreter.evaluate(given, scope)
+            if given is not None and given[0] in ("n", "a") and _is_depends(interpreter.evaluate(node[2], frame)):
+                yield from interpreter.evaluate(given, frame)
+
+
+def _around(places: Places, router: Node, frame: Frame) -> Iterator[tuple[Node, Frame]]:
+    """The dependencies of a router or application, and of whatever includes it; of a router that is included more than
+    once only its own: they need not be the same everywhere."""
+    interpreter = places.interpreter
+    for _ in range(_DEEPEST):
+        key = places.of(router, frame)
+        home = interpreter.module_frame(key[1]) if key is not None and key[0] == "global" else frame
+        made = places.made(key) if key is not None else _made_in(places, frame.variant.function, router)
+        yield from ((each, home) for call in made for each in _listed(call))
+        included = interpreter.inclusions.get(("items", *key[1:]), {}) if key is not None and key[0] == "global" else {}
+        if len(included) != 1:
+            return
+        ((caller, _), call) = next(iter(included.items()))
+        variant = interpreter.of_function[caller][0]
+        frame = Frame(variant, caller[0], dict(variant.names), quiet=True)
+        yield from ((each, frame) for each in _listed(call))
+        router = call[2][2]
+
+
+def _made_in(places: Places, ref: FunctionRef, name: Node) -> list[Node]:
+    """What a factory assigns to a local name: `app = FastAPI(…)`."""
+    if ref[1] < 0 or name is None or name[0] != "n":
+        return []
+    body = places.world.function(ref).body
+    return [statement[2] for statement in statements_of(body) if statement[0] == "=" and name in statement[1]]
 
 
 def _is_depends(values: Values) -> bool:

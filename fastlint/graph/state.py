@@ -122,6 +122,7 @@ class State(ABC):
         self.of_function: dict[FunctionRef, list[Variant]] = {}
         self.prefixes: dict[Any, str] = {}  # router -> the prefix it was made with
         self.included: dict[Any, tuple[str, Any]] = {}  # router -> the prefix it was included with, and by whom
+        self.inclusions: dict[Any, dict[tuple[FunctionRef, int], Any]] = {}  # router -> the calls that include it
         self.model_hooks: dict[ClassRef, dict[FunctionRef, str]] = {}  # validators and serializers of models
         self.readers: dict[Any, set[int]] = {}
         self.facts: dict[Any, Values] = {}  # grows only: attributes, parameters, globals, returns, by key
