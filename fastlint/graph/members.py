@@ -393,9 +393,15 @@ def _with_arguments(value: Value, declared: Values) -> Value:
 
 def has_decorator(function: Function, name: str) -> bool:
     """Whether a function carries a decorator of this last name."""
-    return any(node is not None and node[0] in ("n", "a") and node[-1] == name for node in function.decorators)
+    for node in function.decorators:
+        if node is not None and node[0] in ("n", "a") and node[-1] == name:
+            return True
+    return False
 
 
 def is_property(function: Function) -> bool:
     """Whether reading the attribute runs the function."""
-    return any(node is not None and node[0] in ("n", "a") and node[-1] in _PROPERTIES for node in function.decorators)
+    for node in function.decorators:
+        if node is not None and node[0] in ("n", "a") and node[-1] in _PROPERTIES:
+            return True
+    return False

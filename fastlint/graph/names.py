@@ -94,7 +94,10 @@ class Names(State):
         """What a module-level name may be; None where the module does not bind it."""
         key = ("global", module, name)
         if key not in self.facts:
+            if key in self.unbound:
+                return None
             if not self._bind_global(module, name, key):
+                self.unbound.add(key)
                 return None
         values = self.read(key, frame)
         return self.with_items(values, ("items", module, name), name, frame)
@@ -140,7 +143,10 @@ class Names(State):
 
     def with_items(self, values: Values, key: Any, name: str, frame: Frame | None) -> Values:
         """A container together with what the project's functions put into it."""
-        if not any(value[0] in ("l", "d") for value in values):
+        for value in values:
+            if value[0] in ("l", "d"):
+                break
+        else:
             return values
         mutators = self.world.mutators.get(name, ())
         if mutators and key not in self.readers and len(mutators) <= _FEW:

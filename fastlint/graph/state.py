@@ -130,6 +130,7 @@ class State(ABC):
         self.waiting: list[Variant] = []
         self.servers: set[int] = set()  # the variants that start a server
         self.name_bindings: dict[FunctionRef, dict[str, Any]] = {}  # what function bodies bind their names to
+        self.unbound: set[Any] = set()  # keys of names that their modules do not bind
         self.switch_names: dict[FunctionRef, dict[str, Any]] = {}
         self.depth = 0
         self.entering: Any = None  # the lock that is just being entered
@@ -140,8 +141,12 @@ class State(ABC):
 
     def read(self, key: Any, frame: Frame | None) -> Values:
         """What is known under a key; the frame's variant looks again when that grows."""
-        if frame is not None and frame.variant.number >= 0:
-            self.readers.setdefault(key, set()).add(frame.variant.number)
+        if frame is not None and (number := frame.variant.number) >= 0:
+            readers = self.readers.get(key)
+            if readers is None:
+                self.readers[key] = {number}
+            else:
+                readers.add(number)
         return self.facts.get(key, UNKNOWN)
 
     def widen(self, key: Any, values: Values) -> None:

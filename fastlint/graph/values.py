@@ -64,8 +64,9 @@ def union(left: Values, right: Values) -> Values:
     fresh = [value for value in right if value not in left]
     if not fresh:
         return left
-    if any(value[0] in _HOLDERS for value in fresh):
-        return _grown(left, fresh)
+    for value in fresh:
+        if value[0] in _HOLDERS:
+            return _grown(left, fresh)
     return (left + tuple(fresh))[:_MOST]
 
 

@@ -351,11 +351,19 @@ class Variants(Members):
         function = self.world.function(variant.function)
         if function.returns is None:
             return found
-        declared = self.annotation(function.returns, self.frame_of_definition(variant.function))
+        declared = self._declared_result(variant.function, function.returns)
         if what == "yields" or (function.is_async and not function.is_generator):
             if what == "yields":
                 declared = elements(declared)
         return union(declared, found) if declared else found
+
+    def _declared_result(self, ref: FunctionRef, node: Node) -> Values:
+        """Instances of what a function says that it returns."""
+        key = ("returned", ref)
+        if key not in self.facts:
+            self.facts[key] = UNKNOWN
+            self.facts[key] = self.annotation(node, self.frame_of_definition(ref))
+        return self.facts[key]
 
     def is_async_callable(self, value: Value) -> bool:
         """FastAPI's own test: a coroutine function, behind partials, bound methods and `__call__` of instances."""
