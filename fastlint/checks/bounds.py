@@ -295,6 +295,8 @@ def _is_small(project: Project, function: FunctionRef, source: Node, depth: int)
 
 def _gives_few(project: Project, function: FunctionRef, call: Node, depth: int) -> bool:
     """Whether a call is of functions of the project that give back small collections only."""
+    if depth > _FEW_HOPS + 1:
+        return False
     sharing = project.graph.sharing
     values = without_none(sharing.interpreter.evaluate(call[2], sharing.frame(function)))
     functions = [value[1] if value[0] == "b" else value for value in values]

@@ -183,6 +183,8 @@ class Members(Names):
         below = self.world.subclasses(ref, self.bases) or self.world.implementers(ref, self.bases)
         seen: set[FunctionRef] = set()
         for candidate in below:
+            if candidate[0] in self.retired:
+                continue
             indices = self.world.class_(candidate).methods.get(name)
             if indices and (candidate[0], indices[-1]) not in seen:
                 seen.add((candidate[0], indices[-1]))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from fastlint.graph.retired import retired_modules
 from fastlint.graph.values import UNKNOWN, Value, Values, union
 from fastlint.graph.world import ClassRef, FunctionRef, World
 from fastlint.rulebook.catalogue import Spec
@@ -122,6 +123,7 @@ class State(ABC):
         self.of_function: dict[FunctionRef, list[Variant]] = {}
         self.prefixes: dict[Any, str] = {}  # router -> the prefix it was made with
         self.included: dict[Any, tuple[str, Any]] = {}  # router -> the prefix it was included with, and by whom
+        self.retired: frozenset[str] = retired_modules(world)  # they stand in for nothing
         self.inclusions: dict[Any, dict[tuple[FunctionRef, int], Any]] = {}  # router -> the calls that include it
         self.model_hooks: dict[ClassRef, dict[FunctionRef, str]] = {}  # validators and serializers of models
         self.readers: dict[Any, set[int]] = {}

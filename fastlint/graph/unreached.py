@@ -3,19 +3,14 @@ Knows no rule."""
 
 from __future__ import annotations
 
-import re
-
 from fastlint.graph.contexts import Context, Contexts, forgotten_cost, unreached_cost
 from fastlint.graph.state import PRIVATE, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.world import FunctionRef, Module, World
-from fastlint.source.facts import Block
-from fastlint.source.nodes import nodes
 
 _FEW_MENTIONS = 8
 _TWINS = (("a", ""), ("async_", ""), ("", "_async"))  # what the name of a coroutine function adds to its plain twin's
 _LIFECYCLE = frozenset({"startup", "on_startup", "shutdown", "on_shutdown", "teardown", "tear_down"})
-_RETIRED = frozenset({"deprecated", "obsolete", "archive", "archived", "attic", "retired"})  # names of folders
 
 
 def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[Module]) -> None:
@@ -45,9 +40,8 @@ def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[M
     where: dict[FunctionRef, set[Context]] = {}
     for number, context in contexts.arrivals:
         where.setdefault(interpreter.variants[number].function, set()).add(context)
-    retired = {module.name for module in served if _is_retired(interpreter.world, module)}
     for variant in left:
-        cost = forgotten_cost() if variant.function[0] in retired else unreached_cost()
+        cost = forgotten_cost() if variant.function[0] in interpreter.retired else unreached_cost()
         cost += 50 if variant.number in called else 0
         context = Context.STARTUP if _is_lifecycle(interpreter.world, variant.function, where) else Context.LOOP
         contexts.root(variant.number, context, "", cost=cost)
@@ -84,38 +78,3 @@ def _is_lifecycle(world: World, ref: FunctionRef, where: dict[FunctionRef, set[C
         if other in where or other[1] < 0 or world.function(other).name != name  # not its own kind, handing it on
     ]
     return bool(asking) and all(contexts == {Context.STARTUP} for contexts in asking)
-
-
-def _is_retired(world: World, module: Module) -> bool:
-    """Whether a module lies in a folder of what is no longer used, nothing outside that folder imports it, and no text
-    of the project names the folder as one does who loads modules by their names."""
-    *folders, _ = module.path.split("/")
-    place = next((number for number, folder in enumerate(folders) if folder in _RETIRED), None)
-    if place is None:
-        return False
-    inside = "/".join(folders[: place + 1]) + "/"
-    outside = [other for other in world.modules.values() if not other.path.startswith(inside)]
-    named = re.compile(rf"\S*[./]{folders[place]}(?:[./]\S*)?|{folders[place]}[./]\S*")
-    return not any(_imports(world, other, module) or _names(other, named) for other in outside)
-
-
-def _imports(world: World, importer: Module, module: Module) -> bool:
-    """Whether a module imports another, or anything of it."""
-    for level, target, attribute in importer.facts.imports:
-        dotted = world.absolute(importer, level, target)
-        for name in (dotted, f"{dotted}.{attribute}") if attribute else (dotted,):
-            if world.module(name, importer) is module:
-                return True
-    return False
-
-
-def _names(module: Module, named: re.Pattern[str]) -> bool:
-    """Whether a text in a module, all of it, is such a name."""
-    blocks: list[Block] = [module.facts.body]
-    blocks.extend(function.body for function in module.facts.functions)
-    blocks.extend(cls.body for cls in module.facts.classes)
-    return any(
-        node[0] == "k" and isinstance(node[1], str) and named.fullmatch(node[1]) is not None
-        for block in blocks
-        for node in nodes(block)
-    )
