@@ -122,7 +122,7 @@ class Expressions(Protocols):
             self.finish(arg_nodes, frame)
         out: Values = UNKNOWN
         meant = [callee for callee in callees if callee != NONE and not (awaited and not self.can_be_awaited(callee))]
-        flags = MAYBE if len(meant) > 1 else 0
+        flags = MAYBE if len(meant) > 1 and len({_told_apart(callee) for callee in meant}) > 1 else 0
         for callee in meant:
             frame.calling = node
             out = union(out, self.call(site, callee, args, keywords, frame, flags, awaited))
@@ -660,6 +660,11 @@ def _slice(base: Value, index: Node) -> Values:
         return (base,)
     lower, upper, step = (bounds[name][1] if name in bounds else None for name in "lus")
     return (("t", base[1][lower:upper:step]),) if step != 0 else (base,)
+
+
+def _told_apart(callee: Value) -> Value:
+    """A callee without what makes no doubt: whether its receiver is of just this class, or merely declared so."""
+    return (*callee[:2], callee[2][:3], *callee[3:]) if callee[0] == "b" and callee[2][0] == "o" else callee
 
 
 def _text(values: Values) -> str:

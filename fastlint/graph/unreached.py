@@ -10,7 +10,19 @@ from fastlint.graph.world import FunctionRef, Module, World
 
 _FEW_MENTIONS = 8
 _TWINS = (("a", ""), ("async_", ""), ("", "_async"))  # what the name of a coroutine function adds to its plain twin's
-_LIFECYCLE = frozenset({"startup", "on_startup", "shutdown", "on_shutdown", "teardown", "tear_down"})
+_LIFECYCLE = frozenset(
+    {
+        "lifespan",
+        "_lifespan",
+        "app_lifespan",
+        "startup",
+        "on_startup",
+        "shutdown",
+        "on_shutdown",
+        "teardown",
+        "tear_down",
+    }
+)
 
 
 def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[Module]) -> None:
