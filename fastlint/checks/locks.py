@@ -8,8 +8,9 @@ from typing import Any
 from fastlint.checks.ways import confidence_of, spelled_lock, steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.accesses import THREADS, Flow, Hold
-from fastlint.graph.contexts import State
+from fastlint.graph.contexts import Context, State
 from fastlint.graph.sharing import Served
+from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.nodes import calls_within
 
@@ -99,8 +100,12 @@ def wrong_locks(project: Project) -> Iterator[Finding]:
         served = sharing.served[ref]
         if served.pool is None or not sharing.calls_by_name(ref, _NAMES):
             continue
-        if project.graph.world.function(ref).is_async or sharing.calls_by_name(ref, _ASKS_FOR_LOOP):
+        ways = _places(project, served.pool)
+        if project.graph.world.function(ref).is_async or any(sharing.calls_by_name(at, _ASKS_FOR_LOOP) for at in ways):
             continue
+        # On a loop of its own (`asyncio.run`) a thread has primitives of its own; those of the module are everybody's
+        own_loop = any(project.graph.world.function(at).is_async for at in ways)
+        everybodys = project.graph.world.modules[ref[0]].bindings
         for call in calls_within(project.graph.world.function(ref).body):
             callee = call[2]
             if callee is None or callee[0] != "a" or callee[3] not in _NAMES:
@@ -108,8 +113,18 @@ def wrong_locks(project: Project) -> Iterator[Finding]:
             kind = sharing.type_of(callee[2], ref)
             if kind is None or callee[3] not in _LOOP_ONLY.get(kind, ()):
                 continue
+            if own_loop and not (callee[2][0] == "n" and callee[2][1] in everybodys):
+                continue
             yield _from_thread(project, served.pool, call, f"{kind}.{callee[3]}")
     yield from _loop_only_locks(project)
+
+
+def _places(project: Project, state: State) -> list[FunctionRef]:
+    """The functions by which a thread comes to a state, that of the state included."""
+    variants = project.graph.variants
+    way = project.graph.contexts.way(state)
+    places = [variants[number].function for (number, context), _ in way if context is Context.POOL]
+    return [ref for ref in places if ref[1] >= 0]
 
 
 def _from_thread(project: Project, state: State, call: Any, name: str) -> Finding:

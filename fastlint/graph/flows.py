@@ -41,6 +41,7 @@ from fastlint.graph.state import Frame
 from fastlint.graph.values import Value
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import tags
 
 Bases = frozenset[Basis]
 _NOTHING: Bases = frozenset()
@@ -293,7 +294,7 @@ class Walk:
                 if access.bases or access.kind in (UPDATE, DISCARD):
                     continue
                 before = len(self.flow.accesses)
-                passed = given if access.kind in (REBIND, PUT) else _NOTHING
+                passed = given if access.kind in (REBIND, PUT) and _may_hold(access.value) else _NOTHING
                 self.write(place, access.kind, site, passed, access.value, access.index, ref)
                 if not self.flow.accesses[-1].bases:  # its own business, told where it stands
                     del self.flow.accesses[before:]
@@ -779,6 +780,11 @@ def _stale(bases: Bases, site: int) -> Bases:
     if all(basis.stale >= 0 for basis in bases):
         return bases
     return frozenset(basis if basis.stale >= 0 else basis._replace(stale=site) for basis in bases)
+
+
+def _may_hold(value: Node) -> bool:
+    """Whether what a function writes may be made of what it was given: a constant or an empty `{}` is not."""
+    return value is None or any(tag in ("n", "fn", "gen", "comp") for tag in tags(value))
 
 
 def _only_answers(statement: Any) -> bool:

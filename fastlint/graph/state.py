@@ -134,6 +134,7 @@ class State(ABC):
         self.name_bindings: dict[FunctionRef, dict[str, Any]] = {}  # what function bodies bind their names to
         self.unbound: set[Any] = set()  # keys of names that their modules do not bind
         self.switch_names: dict[FunctionRef, dict[str, Any]] = {}
+        self.taken: dict[FunctionRef, Mapping[str, tuple[str, Any]]] = {}  # name -> the keyword that it is, its default
         self.depth = 0
         self.entering: Any = None  # the lock that is just being entered
         self.asked: tuple[int, int, Any] = (-1, -1, None)  # the lock whose method a variant calls at a site

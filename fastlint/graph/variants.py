@@ -11,6 +11,7 @@ from fastlint.graph.state import (
     Frame,
     Variant,
 )
+from fastlint.graph.taken import taken_keywords
 from fastlint.graph.values import (
     UNKNOWN,
     Value,
@@ -88,6 +89,11 @@ class Variants(Members):
                     values = (("k", default),)
                 if is_switch(values) and stays(switches[param.name], values):
                     interesting[param.name] = values
+        for name, (keyword, otherwise) in self.taken[ref].items() if switches and explicit else ():
+            left_out = keyword not in keywords
+            values = (("k", otherwise),) if left_out else keywords[keyword]
+            if name in switches and is_switch(values) and not (left_out and None in keywords):
+                interesting[name] = values
         for param in params:
             given = bindings.get(param.name)
             if given:
@@ -125,11 +131,13 @@ class Variants(Members):
             _scan_switches(function.body, tested, assigned)
             if flags := {param.name for param in function.params if _is_flag(param)}:
                 tested.update(flags & _handed_on(function.body))
+            taken = self.taken[ref] = taken_keywords(function)
             known = self.switch_names[ref] = {
                 param.name: assigned.get(param.name, [...])[0]
                 for param in function.params
                 if param.name in tested and _is_steady(assigned.get(param.name, [...]))
             }
+            known.update((name, ...) for name in taken if name in tested)
         return known
 
     def fixed_value(self, node: Node, frame: Frame) -> Any:
