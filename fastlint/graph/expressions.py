@@ -431,18 +431,16 @@ class Expressions(Protocols):
             return self.evaluate(node[2] if constant else node[3], frame)
         verdict = self.probe(node[1], frame)
         before, flags = frame.env, frame.flags
-        frame.env = dict(before)
-        self.narrow(node[1], True, frame)
-        if verdict == "off":
-            frame.flags |= OFF_LOOP
-        left = self.evaluate(node[2], frame)
-        frame.env, frame.flags = dict(before), flags
-        self.narrow(node[1], False, frame)
-        if verdict == "on":
-            frame.flags |= OFF_LOOP
-        right = self.evaluate(node[3], frame)
-        frame.env, frame.flags = before, flags
-        return mixed([left, right])
+        branches: list[Values] = []
+        for truth, branch, away in ((True, node[2], "off"), (False, node[3], "on")):
+            frame.env, frame.impossible = dict(before), False
+            self.narrow(node[1], truth, frame)
+            if verdict == away:
+                frame.flags |= OFF_LOOP
+            if not frame.impossible:
+                branches.append(self.evaluate(branch, frame))
+            frame.env, frame.flags, frame.impossible = before, flags, False
+        return mixed(branches)
 
     @abstractmethod
     def narrow(self, test: Node, truth: bool, frame: Frame) -> None:

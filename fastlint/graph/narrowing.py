@@ -30,6 +30,7 @@ _ASKING = frozenset(name.rpartition(".")[2] for name in _RUNNING | _CURRENT)
 _COROUTINE_TESTS = frozenset(
     {"iscoroutinefunction", "is_async_callable", "is_coroutine_callable", "isasyncgenfunction"}
 )
+_FUNCTION_TESTS = _COROUTINE_TESTS | {"isgeneratorfunction", "iscoroutine", "isawaitable", "callable"}
 
 
 class Narrowing(Expressions):
@@ -54,8 +55,11 @@ class Narrowing(Expressions):
             operator, right = test[3][0]
             if right == ["k", None] and operator in ("is", "is not", "eq", "ne"):
                 self._narrow_none(test[2], (operator in ("is", "eq")) == truth, frame)
-        elif tag == "n" and truth:
-            self._narrow_none(test, False, frame)
+        elif tag == "n":
+            if test[1] in frame.tests:
+                self.narrow(frame.tests[test[1]], truth, frame)
+            elif truth:
+                self._narrow_none(test, False, frame)
         elif tag == ":=":
             self.narrow(["n", test[1]], truth, frame)
 
@@ -199,11 +203,18 @@ class Narrowing(Expressions):
         return None
 
     def keep_answer(self, targets: list[Node], node: Node, frame: Frame) -> None:
-        """Remember the names that get the answer of a function that asks for the loop: `loop = loop_or_none()`."""
-        if node is None or node[0] != "c" or _called(node) not in self._asking_functions():
+        """Remember the names that get an answer: `loop = loop_or_none()`, `is_async = iscoroutinefunction(f)`."""
+        names = {target[1] for target in targets if target is not None and target[0] == "n"}
+        for name, test in list(frame.tests.items()):
+            if name in names or any(each is not None and each[0] == "n" and each[1] in names for each in test[3]):
+                del frame.tests[name]
+        if node is None or node[0] != "c":
             return
-        if self.probe(node, frame) == "on":
-            frame.probes.update(target[1] for target in targets if target is not None and target[0] == "n")
+        called = _called(node)
+        if called in _FUNCTION_TESTS:
+            frame.tests.update(dict.fromkeys(names, node))
+        elif called in self._asking_functions() and self.probe(node, frame) == "on":
+            frame.probes.update(names)
 
     def _asking_functions(self) -> frozenset[str]:
         """The names of the functions that ask for the loop."""

@@ -109,6 +109,7 @@ class Frame:
     impossible: bool = False  # the test that was just narrowed cannot have this outcome
     narrowed: bool = False  # some attribute is narrowed: kept in `env` under ".base.attribute"
     probes: set[str] = field(default_factory=set)
+    tests: dict[str, Node] = field(default_factory=dict)  # the names that hold what a test of a function has said
     quiet: bool = False  # evaluate for the values alone: record no edges and no events
 
 

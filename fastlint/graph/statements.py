@@ -282,6 +282,8 @@ class Interpreter(Definitions):
         alive_body = self.block(body, frame) if first else False
         after_body, frame.env, frame.flags = frame.env, dict(before), flags
         self.narrow(test, False, frame)
+        if frame.impossible:
+            constant, frame.impossible = True, False
         if verdict == "on":
             frame.flags |= OFF_LOOP
         if self._runs_once(test, orelse, frame):
