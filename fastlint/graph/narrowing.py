@@ -159,15 +159,12 @@ class Narrowing(Expressions):
 
     def asks_for_loop(self, block: Block, frame: Frame) -> bool:
         """Whether a `try` body asks for the running loop (and so fails where there is none)."""
+        calls = [call for call in _calls_in(block) if _called(call) in _ASKING]
+        if not calls:
+            return False
         # A `raise` of its own, or a loop that is entered, may fail where a loop runs, too
         asking = _RUNNING if _fails_by_itself(block) else _RUNNING | _CURRENT
-        return any(self._calls_one_of(asking, node, frame) for node in _calls_in(block))
-
-    def _calls_one_of(self, asking: frozenset[str], call: Node, frame: Frame) -> bool:
-        callee = call[2]
-        if callee is None or callee[0] not in ("n", "a") or callee[-1] not in _ASKING:
-            return False
-        return any(value[0] == "x" and value[1] in asking for value in self.evaluate(callee, frame))
+        return any(value[0] == "x" and value[1] in asking for call in calls for value in self.evaluate(call[2], frame))
 
     def probe(self, node: Node, frame: Frame) -> str | None:
         """See `Expressions.probe`."""
