@@ -14,12 +14,8 @@ from fastlint.cache.identity import identity
 
 def load(cache: str, name: str) -> bytes | None:
     """The text that was kept under a name by this very fastlint; None where there is none."""
-    content = folder.read(os.path.join(cache, name))
-    if content is None:
-        return None
-    try:
-        text = zlib.decompress(content)
-    except zlib.error:
+    text = folder.read_compressed(os.path.join(cache, name))
+    if text is None:
         return None
     head = identity().encode() + b"\n"
     return text[len(head) :] if text.startswith(head) else None

@@ -30,14 +30,9 @@ class FactStore:
     def load(self, source: bytes) -> bytes | None:
         """The facts of this very source, or None where they are not known (any longer)."""
         path = self._path(source)
-        content = folder.read(path)
-        if content is None:
-            return None
-        try:
-            text = zlib.decompress(content)
-        except zlib.error:
-            return None
-        self._used(path)
+        text = folder.read_compressed(path)
+        if text is not None:
+            self._used(path)
         return text
 
     def save(self, source: bytes, facts: bytes) -> None:

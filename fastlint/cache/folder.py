@@ -6,6 +6,7 @@ Everything here gives up quietly: a cache that cannot be read or written is no c
 from __future__ import annotations
 
 import os
+import zlib
 
 NAME = ".fastlint_cache"
 VARIABLE = "FASTLINT_CACHE_DIR"
@@ -35,6 +36,15 @@ def read(path: str) -> bytes | None:
         with open(path, "rb") as handle:
             return handle.read()
     except (OSError, ValueError):
+        return None
+
+
+def read_compressed(path: str) -> bytes | None:
+    """What `zlib.compress` made of one file of the cache; None where there is none, or it fails its checksum."""
+    content = read(path)
+    try:
+        return None if content is None else zlib.decompress(content)
+    except zlib.error:
         return None
 
 
