@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from fastlint.checks.ways import steps_to, sureness
-from fastlint.finding import Finding, Severity, Step
+from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.state import OFF_LOOP, ONCE, Edge, Event
 from fastlint.graph.world import FunctionRef
@@ -19,6 +19,9 @@ _OTHER_CHECKS = frozenset({"FL402"})
 _FIRST_TO_FAIL = re.compile(
     r"/(?:\w+[-_])?(?:health|healthz|ready|readyz|live|livez|liveness|readiness|ping|metrics|login|token|auth|signin|sign-in)\b"
 )
+# Hops add up their doubts: a way of so many steps is hardly ever the way that is taken, and nobody can check it
+_FAR = 24
+_FAR_UNREACHED = 12  # where nothing visible starts it
 _MOST_RELATED = 20
 
 
@@ -156,9 +159,11 @@ def _finding(
         severity = severity.lowered()
         notes.append("behind a cache or a once-guard: the first call waits, later ones do not")
     confidence = sureness(arrival, flags)
+    steps = steps_to(project, primitive.state, primitive.event.site, shown(primitive.event.name))
+    if len(steps) > (_FAR_UNREACHED if arrival.cost >= unreached_cost() else _FAR):
+        confidence = min(confidence, Confidence.LOW)
     if arrival.cost >= unreached_cost():
         notes.append("no route or other entry point was found that reaches it; whatever does runs it on a loop")
-    steps = steps_to(project, primitive.state, primitive.event.site, shown(primitive.event.name))
     if len(members) > _MOST_RELATED + 1:
         notes.append(f"{len(members)} blocking calls behind this one; the first {_MOST_RELATED + 1} are shown")
     if primitive.state[1] is Context.LOOP:

@@ -26,6 +26,7 @@ from fastlint.graph.variants import alternatives, is_switch, stays
 from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
+_BUILDING = "FL115"  # a client takes its time to be built, of whichever kind it is
 _MOST_RUNS = 6
 _SAME = ("is", "eq", "in")
 _OTHER = ("is not", "ne", "not in")
@@ -453,8 +454,10 @@ class Interpreter(Definitions):
 
     def _for(self, statement: Any, frame: Frame) -> bool:
         _, site, target, iterable, body, orelse, is_async, *_ = statement
-        values = self.evaluate(iterable, frame)
-        items = self._iterate_async(values, site, frame) if is_async else self.iterate(values, site, frame)
+        if is_async:
+            items = self._iterate_async(self._asynchronously(iterable, frame), site, frame)
+        else:
+            items = self.iterate(self.evaluate(iterable, frame), site, frame)
         before = frame.env
         frame.env = dict(before)
         self.assign(target, items, frame)
@@ -463,6 +466,18 @@ class Interpreter(Definitions):
         self._keep_module_env(before, frame)
         self.block(orelse, frame)
         return True
+
+    def _asynchronously(self, node: Node, frame: Frame) -> Values:
+        """What is iterated by `async for` or entered by `async with`: no blocking call gives such a thing, so a call of
+        a receiver that is known as a synchronous client means its asynchronous twin here."""
+        if node is None or node[0] != "c":
+            return self.evaluate(node, frame)
+        before = set(frame.variant.events)
+        values = self.evaluate(node, frame)
+        for event in set(frame.variant.events) - before:
+            if event.site == node[1] and event.rule != _BUILDING:
+                del frame.variant.events[event]
+        return values
 
     def _iterate_async(self, values: Values, site: int, frame: Frame) -> Values:
         out = elements(values)
@@ -484,7 +499,7 @@ class Interpreter(Definitions):
         suppresses = False
         held = frame.locks
         for site, expression, target in items:
-            values = self.evaluate(expression, frame)
+            values = self._asynchronously(expression, frame) if is_async else self.evaluate(expression, frame)
             suppresses = suppresses or any(v[0] == "i" and v[1] == "contextlib.suppress" for v in values)
             lock = None if is_async else self.lock_at(expression, values, frame)
             self.entering = lock
