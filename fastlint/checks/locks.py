@@ -115,7 +115,7 @@ def wrong_locks(project: Project) -> Iterator[Finding]:
                 continue
             if own_loop and not (callee[2][0] == "n" and callee[2][1] in everybodys):
                 continue
-            yield _from_thread(project, served.pool, call, f"{kind}.{callee[3]}")
+            yield _from_thread(project, served.pool, call)
     yield from _loop_only_locks(project)
 
 
@@ -127,7 +127,7 @@ def _places(project: Project, state: State) -> list[FunctionRef]:
     return [ref for ref in places if ref[1] >= 0]
 
 
-def _from_thread(project: Project, state: State, call: Any, name: str) -> Finding:
+def _from_thread(project: Project, state: State, call: Any) -> Finding:
     function = project.graph.variants[state[0]].function
     shown = f"{project.graph.sharing.spelled(call[2])}()"
     return project.found(
@@ -135,7 +135,7 @@ def _from_thread(project: Project, state: State, call: Any, name: str) -> Findin
         project.where(function, call[1]),
         {"call": shown, "instead": "`loop.call_soon_threadsafe(…)` from the thread, or a primitive of `threading`"},
         confidence=confidence_of(project, state),
-        steps=steps_to(project, state, call[1], f"{name} in a worker thread"),
+        steps=steps_to(project, state, call[1], f"{shown} in a worker thread"),
         notes=("asyncio's primitives are not thread-safe: the task that waits may never wake up",),
         symbol=project.graph.world.dotted_name(function),
         subject=shown,
