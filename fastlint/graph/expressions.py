@@ -24,6 +24,7 @@ from fastlint.graph.values import (
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Node
 
+_BUILDING = "FL115"  # a client takes its time to be built, of whichever kind it is
 _BINARY = {
     "add": "__add__",
     "sub": "__sub__",
@@ -505,7 +506,9 @@ class Expressions(Protocols):
     def _generator_expression(self, node: Node, frame: Frame) -> Values:
         """A generator: only its outermost iterable is evaluated here, the rest where it is consumed."""
         _, index, iterable = node
-        values = self.evaluate(iterable, frame)
+        outermost = self.world.modules[frame.module].facts.functions[index].body[0]
+        is_async = outermost[0] == "for" and outermost[6]
+        values = self.asynchronously(iterable, frame) if is_async else self.evaluate(iterable, frame)
         env = frame.variant.number if frame.variant.function[1] >= 0 else -1
         function: Value = ("f", frame.module, index, env)
         bindings = {".0": values} if values else {}
@@ -518,8 +521,10 @@ class Expressions(Protocols):
         before = frame.env
         frame.env = dict(before)
         for site, target, iterable, conditions, is_async in clauses:
-            values = self.evaluate(iterable, frame)
-            items = elements(values) if is_async else self.iterate(values, site, frame)
+            if is_async:
+                items = self.iterate_async(self.asynchronously(iterable, frame), site, frame)
+            else:
+                items = self.iterate(self.evaluate(iterable, frame), site, frame)
             self.assign(target, items, frame)
             for condition in conditions:
                 self.truth(self.evaluate(condition, frame), site, frame)
@@ -533,6 +538,20 @@ class Expressions(Protocols):
             result = (collection(produced),)
         frame.env = before
         return result
+
+    def asynchronously(self, node: Node, frame: Frame) -> Values:
+        """What is iterated by `async for` or entered by `async with`: no blocking call gives such a thing, so a call of
+        a receiver that is known as a synchronous client means its asynchronous twin here."""
+        if node is None or node[0] != "c":
+            return self.evaluate(node, frame)
+        before = set(frame.variant.events)
+        values = self.evaluate(node, frame)
+        for event in set(frame.variant.events) - before:
+            if event.site == node[1] and event.rule != _BUILDING:
+                del frame.variant.events[event]
+                for lock in frame.locks:
+                    self.holds[lock].pop((frame.variant.number, event), None)
+        return values
 
     def _named(self, node: Node, frame: Frame) -> Values:
         values = self.evaluate(node[2], frame)

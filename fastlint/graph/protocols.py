@@ -57,6 +57,22 @@ class Protocols(Calls):
                     out = union(out, (value,))
         return out
 
+    def iterate_async(self, values: Values, site: int, frame: Frame) -> Values:
+        """What `async for` gives; `__aiter__` and `__anext__` run here."""
+        out = elements(values)
+        for value in values:
+            if value[0] == "o":
+                iterator = self.implicit(value, "__aiter__", frame, site, [])
+                out = union(out, elements(iterator))
+                for inner in iterator:
+                    if inner[0] == "o":
+                        out = union(out, self.settled(self.implicit(inner, "__anext__", frame, site, [])))
+            elif value[0] == "i" and not value[2]:
+                item = self.catalogue.item(value[1])
+                if item is not None:
+                    out = union(out, self.typed(item, value, [], {}, UNKNOWN, frame))
+        return out
+
     def enter(self, values: Values, site: int, frame: Frame, is_async: bool, idle: bool = False) -> Values:
         """What `with value as x` binds; entering and leaving run here. `idle`: an executor has no work left then."""
         out: Values = UNKNOWN

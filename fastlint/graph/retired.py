@@ -3,49 +3,62 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from fastlint.graph.world import Module, World
-from fastlint.source.facts import Block
 from fastlint.source.nodes import nodes
 
 _RETIRED = frozenset({"deprecated", "obsolete", "archive", "archived", "attic", "retired"})  # names of folders
+_DOTTED = re.compile(r"[^\s./]*(?:[./][^\s./]*)+")  # a text, all of it, that names a module or a path
 
 
 def retired_modules(world: World) -> frozenset[str]:
-    """The names of the modules that nobody uses any more."""
-    return frozenset(module.name for module in world.modules.values() if _is_retired(world, module))
+    """The names of the modules that nobody uses any more: they lie in a folder of what is no longer used, nothing
+    outside of it imports them, and no text of the project names the folder. Looks once at every module."""
+    folders = {name: folder for name, module in world.modules.items() if (folder := _retired_folder(module))}
+    if not folders:
+        return frozenset()
+    wanted: set[str] = set()  # modules that are imported from outside of their folder
+    named: dict[str, list[str]] = {}  # name of a folder -> the paths of the modules that say it
+    for importer in world.modules.values():
+        for name in _imported(world, importer):
+            if name in folders and not importer.path.startswith(folders[name]):
+                wanted.add(name)
+        for text in _texts(importer):
+            for folder in _RETIRED.intersection(re.split("[./]", text)) if _DOTTED.fullmatch(text) else ():
+                named.setdefault(folder, []).append(importer.path)
+    return frozenset(name for name, folder in folders.items() if name not in wanted and not _is_named(folder, named))
 
 
-def _is_retired(world: World, module: Module) -> bool:
-    """Whether a module lies in a folder of what is no longer used, nothing outside that folder imports it, and no text
-    of the project names the folder as one does who loads modules by their names."""
-    *folders, _ = module.path.split("/")
-    place = next((number for number, folder in enumerate(folders) if folder in _RETIRED), None)
-    if place is None:
-        return False
-    inside = "/".join(folders[: place + 1]) + "/"
-    outside = [other for other in world.modules.values() if not other.path.startswith(inside)]
-    named = re.compile(rf"\S*[./]{folders[place]}(?:[./]\S*)?|{folders[place]}[./]\S*")
-    return not any(_imports(world, other, module) or _names(other, named) for other in outside)
+def _retired_folder(module: Module) -> str:
+    """The outermost folder of what is no longer used around a module, with a slash at its end; "" without one."""
+    *above, _ = module.path.split("/")
+    place = next((number for number, folder in enumerate(above) if folder in _RETIRED), None)
+    return "" if place is None else "/".join(above[: place + 1]) + "/"
 
 
-def _imports(world: World, importer: Module, module: Module) -> bool:
-    """Whether a module imports another, or anything of it."""
+def _is_named(folder: str, named: dict[str, list[str]]) -> bool:
+    """Whether a module outside of a folder says its name."""
+    return any(not path.startswith(folder) for path in named.get(folder.rstrip("/").rpartition("/")[2], ()))
+
+
+def _imported(world: World, importer: Module) -> Iterator[str]:
+    """The names of the modules that a module imports, or imports something of."""
     for level, target, attribute in importer.facts.imports:
         dotted = world.absolute(importer, level, target)
         for name in (dotted, f"{dotted}.{attribute}") if attribute else (dotted,):
-            if world.module(name, importer) is module:
-                return True
-    return False
+            module = world.module(name, importer)
+            if module is not None:
+                yield module.name
 
 
-def _names(module: Module, named: re.Pattern[str]) -> bool:
-    """Whether a text in a module, all of it, is such a name."""
-    blocks: list[Block] = [module.facts.body]
-    blocks.extend(function.body for function in module.facts.functions)
-    blocks.extend(cls.body for cls in module.facts.classes)
-    return any(
-        node[0] == "k" and isinstance(node[1], str) and named.fullmatch(node[1]) is not None
-        for block in blocks
-        for node in nodes(block)
+def _texts(module: Module) -> Iterator[str]:
+    """Every text in a module."""
+    facts = module.facts
+    bodies: Iterable[object] = (
+        facts.body,
+        *(function.body for function in facts.functions),
+        *(cls.body for cls in facts.classes),
     )
+    for body in bodies:
+        yield from (node[1] for node in nodes(body) if node[0] == "k" and isinstance(node[1], str))

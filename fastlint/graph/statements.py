@@ -26,7 +26,6 @@ from fastlint.graph.variants import alternatives, is_switch, stays
 from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
-_BUILDING = "FL115"  # a client takes its time to be built, of whichever kind it is
 _MOST_RUNS = 6
 _SAME = ("is", "eq", "in")
 _OTHER = ("is not", "ne", "not in")
@@ -455,7 +454,7 @@ class Interpreter(Definitions):
     def _for(self, statement: Any, frame: Frame) -> bool:
         _, site, target, iterable, body, orelse, is_async, *_ = statement
         if is_async:
-            items = self._iterate_async(self._asynchronously(iterable, frame), site, frame)
+            items = self.iterate_async(self.asynchronously(iterable, frame), site, frame)
         else:
             items = self.iterate(self.evaluate(iterable, frame), site, frame)
         before = frame.env
@@ -467,39 +466,12 @@ class Interpreter(Definitions):
         self.block(orelse, frame)
         return True
 
-    def _asynchronously(self, node: Node, frame: Frame) -> Values:
-        """What is iterated by `async for` or entered by `async with`: no blocking call gives such a thing, so a call of
-        a receiver that is known as a synchronous client means its asynchronous twin here."""
-        if node is None or node[0] != "c":
-            return self.evaluate(node, frame)
-        before = set(frame.variant.events)
-        values = self.evaluate(node, frame)
-        for event in set(frame.variant.events) - before:
-            if event.site == node[1] and event.rule != _BUILDING:
-                del frame.variant.events[event]
-        return values
-
-    def _iterate_async(self, values: Values, site: int, frame: Frame) -> Values:
-        out = elements(values)
-        for value in values:
-            if value[0] == "o":
-                iterator = self.implicit(value, "__aiter__", frame, site, [])
-                out = union(out, elements(iterator))
-                for inner in iterator:
-                    if inner[0] == "o":
-                        out = union(out, self.settled(self.implicit(inner, "__anext__", frame, site, [])))
-            elif value[0] == "i" and not value[2]:
-                item = self.catalogue.item(value[1])
-                if item is not None:
-                    out = union(out, self.typed(item, value, [], {}, UNKNOWN, frame))
-        return out
-
     def _with(self, statement: Any, frame: Frame) -> bool:
         _, items, body, is_async, *_ = statement
         suppresses = False
         held = frame.locks
         for site, expression, target in items:
-            values = self._asynchronously(expression, frame) if is_async else self.evaluate(expression, frame)
+            values = self.asynchronously(expression, frame) if is_async else self.evaluate(expression, frame)
             suppresses = suppresses or any(v[0] == "i" and v[1] == "contextlib.suppress" for v in values)
             lock = None if is_async else self.lock_at(expression, values, frame)
             self.entering = lock

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from fastlint.finding import Severity
@@ -73,24 +73,19 @@ class _Specs:
         known = self._numbers.get(id(spec))
         if known is not None:
             return known[0]
-        otherwise = None if spec.otherwise is None else self.number(spec.otherwise)
-        row = _row(spec)
-        row[_OTHERWISE] = otherwise
-        row[_SEVERITY] = None if spec.severity is None else int(spec.severity)
+        row = _row(replace(spec, otherwise=None))
+        row[_OTHERWISE] = None if spec.otherwise is None else self.number(spec.otherwise)
         self.rows.append(row)
         self._numbers[id(spec)] = (len(self.rows) - 1, spec)
         return len(self.rows) - 1
 
 
-_SPEC_FIELDS = [each.name for each in fields(Spec)]
-_OTHERWISE, _SEVERITY = _SPEC_FIELDS.index("otherwise"), _SPEC_FIELDS.index("severity")
+_OTHERWISE = [each.name for each in fields(Spec)].index("otherwise")
 
 
 def _row(record: Any) -> list[Any]:
     """The fields of a record in their order; records in it likewise."""
-    return [_plain(getattr(record, each.name)) for each in fields(record) if each.name != "otherwise"] + (
-        [None] if isinstance(record, Spec) else []
-    )
+    return [_plain(getattr(record, each.name)) for each in fields(record)]
 
 
 def _plain(value: Any) -> Any:

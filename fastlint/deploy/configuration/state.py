@@ -5,6 +5,7 @@ The lowest layer of the interpreter: those above fill in `block` and `value`. De
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +108,7 @@ Loader = Callable[[str], "tuple[str, ModuleFacts] | None"]
 """A dotted module name -> its full name and facts, where it is a module of the project."""
 
 
-class State:
+class State(ABC):
     """One evaluation: the environment, the steps left, and the variables that are being read."""
 
     def __init__(self, environment: Mapping[str, Any], load: Loader, watched: frozenset[str] = frozenset()) -> None:
@@ -124,13 +125,13 @@ class State:
         self.control: dict[str, None] = {}  # by the tests around the statement
         self.modules: dict[str, Scope] = {}
 
+    @abstractmethod
     def block(self, block: Block, scope: Scope) -> Returned | None:
         """Run statements; what was returned, or None where the end was reached."""
-        raise NotImplementedError
 
+    @abstractmethod
     def value(self, node: Node, scope: Scope) -> Any:
         """What an expression is."""
-        raise NotImplementedError
 
     def _decided(self, test: Any) -> bool:
         return not isinstance(test, (Unknown, Apply, Cores, Env, Foreign))
