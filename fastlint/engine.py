@@ -5,15 +5,16 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from fastlint.cache import compiled, folder
 from fastlint.cache.answers import Seen
 from fastlint.cache.facts import FactStore
 from fastlint.checks import run_checks
 from fastlint.config import Config
-from fastlint.deploy.find import find_files
+from fastlint.deploy.find import Candidate, find_files
 from fastlint.deploy.join import read_plans
 from fastlint.deploy.plan import ServerPlan
 from fastlint.deploy.python_entry import PythonFiles
@@ -21,24 +22,40 @@ from fastlint.deploy.service import Readings
 from fastlint.finding import Confidence, Finding, Location, Step
 from fastlint.graph.build import Graph, build_graph, with_deep_stack
 from fastlint.graph.world import Module
+from fastlint.machine import Machine, read_machine
+from fastlint.places import Places
 from fastlint.project import Project
+from fastlint.reading import Glance, Reading, Sources, digest, read_files
 from fastlint.report.model import CheckRequest, Progress, Report
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.rulebook.compiled import decode as decode_catalogue
 from fastlint.rulebook.compiled import encode as encode_catalogue
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy, load_words
-from fastlint.source.discover import DiscoverError, SourceFile, SourceTree, discover, excludes
-from fastlint.source.encoding import decode
+from fastlint.source.discover import DiscoverError, SourceTree, discover, excludes
 from fastlint.source.facts import ModuleFacts
-from fastlint.source.locate import Span, locate
-from fastlint.source.parallel import parse_all
-from fastlint.source.parse import Unreadable, decoded, parse, unreadable_reason
+from fastlint.source.parse import Unreadable, parse
 from fastlint.suppress import Suppression, apply, read_suppressions
+from fastlint.verdict import Grounds, Memory, Verdict
 from fastlint.witness import witness
+
+_T = TypeVar("_T")
 
 _UNPARSABLE = "FL001"
 _CATALOGUE = "catalogue"  # the name of its file in the cache
+
+
+@dataclass(slots=True)
+class _Begun:
+    """One project of which only the names of its files are known."""
+
+    tree: SourceTree
+    sources: Sources
+    known: _Known
+    words: dict[str, RuleWords]
+    codes: set[str]  # of the rules that the settings select
+    cache: str  # the folder of the cache; "" where none is used
+    store: FactStore | None
 
 
 @dataclass(slots=True)
@@ -50,18 +67,18 @@ class Opened:
     words: dict[str, RuleWords]
     codes: set[str]  # of the rules that the settings select
     python: PythonFiles
-    sources: _Sources
-    places: _Places
-    unreadable: list[tuple[SourceFile, Unreadable]]
-    cache: str = ""
-    store: FactStore | None = None
+    sources: Sources
+    places: Places
+    reading: Reading
+    texts: dict[str, str] = field(default_factory=dict)  # files whose very text deployment read, and its digest
 
     def project(self, plans: tuple[ServerPlan, ...], config: Config, deployment: Readings) -> Project:
         """What checks may see of it."""
+        modules = self.graph.world.modules
         return Project(
             self.graph,
             self.words,
-            self.places.of,
+            lambda module, site: self.places.of(modules[module].path, site),
             plans=plans,
             proxies=deployment.proxies,
             databases=deployment.databases,
@@ -75,12 +92,7 @@ class Examination:
 
     project: Project
     findings: list[Finding]
-    tree: SourceTree
-    sources: _Sources
-    places: _Places
-    codes: set[str]
-    deployment: Readings
-    cache: str = ""  # the folder of the cache; "" where none is used
+    sources: Sources
 
     def line(self, where: Location) -> str:
         """The source line of a place; "" where it cannot be read."""
@@ -96,42 +108,97 @@ def check(request: CheckRequest, seen: Seen | None = None) -> Report:
     checked.
     """
     started = time.perf_counter()
-    examination = examine(request)
+    begun, verdict = _surely(request, _checked)
     if seen is not None:
-        witness(examination.tree, request.config, examination.deployment, seen)
-    return _report(request, examination, started)
+        witness(begun.tree, request.config, verdict.named, seen)
+    return _report(request, begun, verdict, started)
 
 
 def examine(request: CheckRequest) -> Examination:
     """The project around the requested paths with all its findings. Raises `DiscoverError` as `check` does."""
+    return _surely(request, _examined)
+
+
+def _surely(request: CheckRequest, work: Callable[[CheckRequest], _T]) -> _T:
+    """What the work on a request comes to, whatever lies in the cache."""
     collecting = gc.isenabled()
     gc.disable()  # facts, values and trees have no cycles: looking for some only costs time
     try:
-        return _examine(request)
+        return work(request)
     except DiscoverError:
         raise
     except Exception:
         if not request.cached:
             raise
         # A cache may come from a stranger: whatever it made go wrong, it must not be fatal. Without it a fault is ours.
-        return _examine(replace(request, cached=False))
+        return work(replace(request, cached=False))
     finally:
         if collecting:
             gc.enable()
 
 
-def _examine(request: CheckRequest) -> Examination:
-    config = request.config
-    opened = open_project(request)
-    deployment = _deployment(opened.tree, config)
-    project = opened.project(read_plans(deployment, opened.python), config, deployment)
-    judged = judge(project, opened.codes)
-    findings = [*_unparsable(opened.unreadable, deployment, opened.words), *judged]
-    if opened.store is not None:
-        opened.store.tidy()
-    return Examination(
-        project, findings, opened.tree, opened.sources, opened.places, opened.codes, deployment, opened.cache
+def _examined(request: CheckRequest) -> Examination:
+    begun = _begun(request)
+    opened = _opened(begun, request)
+    deployment = _deployment(begun.tree, _candidates(begun.tree, request.config))
+    project, findings = _judged(begun, opened, deployment, request.config)
+    return Examination(project, [*_unparsable(_reasons(opened.reading), begun), *findings], begun.sources)
+
+
+def _checked(request: CheckRequest) -> tuple[_Begun, Verdict]:
+    """What is found in a project: taken over from the last run where it would be the same."""
+    begun = _begun(request)
+    tree, sources, config = begun.tree, begun.sources, request.config
+    if request.progress:
+        request.progress(Progress("reading", 0, len(tree.files)))
+    candidates = _candidates(tree, config)
+    memory = None
+    if begun.store is not None:
+        grounds = Grounds(
+            tree, config, frozenset(begun.codes), sources, candidates, begun.store, begun.cache, request.jobs
+        )
+        memory = Memory(grounds, read_machine)
+        recalled = memory.recall(begun.words)
+        if recalled is not None:
+            return begun, recalled
+    deployment = _deployment(tree, candidates)
+    named = (
+        {path: grounds.content(path) for path in deployment.named} if memory else dict.fromkeys(deployment.named, "")
     )
+    opened = _opened(begun, request, memory.glances() if memory else None)
+    asked: list[Machine] = []
+
+    def machine() -> Machine:
+        asked.append(read_machine())
+        return asked[0]
+
+    project, findings = _judged(begun, opened, deployment, config, machine)
+    modules = opened.graph.world.modules
+    verdict = Verdict(
+        findings,
+        [
+            (modules[function[0]].path, site, opened.graph.world.dotted_name(function))
+            for function, site in opened.graph.unresolved
+        ],
+        frozenset(path for plan in project.plans for path in plan.files),
+        named,
+        _reasons(opened.reading),
+        opened.places,
+    )
+    if memory is not None and begun.store is not None:
+        memory.keep(verdict, opened.reading, opened.texts, asked[0] if asked else None)
+        begun.store.tidy()
+    return begun, verdict
+
+
+def _judged(
+    begun: _Begun, opened: Opened, deployment: Readings, config: Config, machine: Callable[[], Machine] = read_machine
+) -> tuple[Project, list[Finding]]:
+    """What the checks find, and deployment files that are broken."""
+    project = opened.project(read_plans(deployment, opened.python), config, deployment)
+    project.machine = machine
+    broken = {each.where: each.reason for each in deployment.broken}
+    return project, [*_broken(broken, begun.words), *judge(project, begun.codes)]
 
 
 def judge(project: Project, codes: set[str]) -> list[Finding]:
@@ -145,61 +212,86 @@ def open_project(request: CheckRequest, more: Sequence[str] = ()) -> Opened:
     `more` are Python files for deployment only, relative to the project root, wherever they lie. Raises `DiscoverError`
     as `check` does.
     """
-    config = request.config
+    return _opened(_begun(request), request, more=more)
+
+
+def _begun(request: CheckRequest) -> _Begun:
     words = load_words(rules_folder())
-    codes = set(config.selection.codes(words))
+    codes = set(request.config.selection.codes(words))
     known = _Known(request)
     stdin = request.stdin.path if request.stdin else None
     if request.paths or stdin:
-        tree = discover(request.paths, config, stdin, foreign=lambda root: known.libraries(_cache_of(request, root)))
+        tree = discover(
+            request.paths, request.config, stdin, foreign=lambda root: known.libraries(_cache_of(request, root))
+        )
     else:
         tree = SourceTree("", (), (), frozenset(), {})
-    sources = _Sources(tree, request)
     cache = _cache_of(request, tree.root)
-    catalogue = known.catalogue(cache)
-    store = FactStore(cache) if cache else None
-    modules, unreadable = _read(tree, sources, request, store)
+    return _Begun(tree, Sources(tree, request), known, words, codes, cache, FactStore(cache) if cache else None)
+
+
+def _opened(
+    begun: _Begun, request: CheckRequest, glances: Mapping[str, Glance] | None = None, more: Sequence[str] = ()
+) -> Opened:
+    tree, sources = begun.tree, begun.sources
+    catalogue = begun.known.catalogue(begun.cache)
+    reading = read_files(tree, sources, begun.store, request.jobs, request.progress, glances)
     if request.progress:
         request.progress(Progress("checking", 0, 0))
-    graph = build_graph(modules, catalogue, config.entry_points)
-    places = _Places(tree, graph, sources)
-    python = _python_files(tree, sources, modules, more)
-    return Opened(tree, graph, words, codes, python, sources, places, unreadable, cache, store)
+    modules = [
+        (Module(file.module, file.relative, file.is_package, facts, file.kind), file.aliases)
+        for file, facts in reading.facts
+    ]
+    graph = build_graph(modules, catalogue, request.config.entry_points)
+    parsed = {file.relative: facts for file, facts in reading.facts}
+    sites = {path: facts.sites for path, facts in parsed.items()}
+    places = Places(sources.read, sites)
+    texts: dict[str, str] = {}
+    python = _python_files(begun, parsed, sites, places, texts, more)
+    return Opened(tree, graph, begun.words, begun.codes, python, sources, places, reading, texts)
 
 
 def _python_files(
-    tree: SourceTree, sources: _Sources, modules: list[tuple[Module, tuple[str, ...]]], more: Sequence[str] = ()
+    begun: _Begun,
+    parsed: dict[str, ModuleFacts],
+    sites: dict[str, int],
+    places: Places,
+    texts: dict[str, str],
+    more: Sequence[str],
 ) -> PythonFiles:
-    """The Python files of the project as deployment needs them: facts and places on demand, each file once."""
-    parsed = {module.path: module.facts for module, _ in modules}
-    spans: dict[str, list[Span] | None] = {}
+    """The Python files of the project as deployment needs them: facts and places on demand, each file once. Notes the
+    files whose text was read for it."""
+    tree, sources = begun.tree, begun.sources
     names = {file.relative: file.module for file in tree.files}
+
+    def read(path: str) -> bytes | Unreadable:
+        source = sources.read(path)
+        texts[path] = digest(source) if isinstance(source, bytes) else ""
+        return source
 
     def facts(path: str) -> ModuleFacts | None:
         if path not in parsed:
-            source = sources.read(path)
-            read = parse(source) if isinstance(source, bytes) else source
-            if isinstance(read, Unreadable):
+            source = read(path)
+            found = parse(source) if isinstance(source, bytes) else source
+            if isinstance(found, Unreadable):
                 return None
-            parsed[path] = read
+            parsed[path] = found
+            sites[path] = found.sites
         return parsed[path]
 
     def place(path: str, site: int) -> Location:
-        if path not in spans:
-            source, known = sources.read(path), facts(path)
-            spans[path] = locate(source, known.sites) if isinstance(source, bytes) and known is not None else None
-        found = spans[path]
-        return Location(path, *found[site]) if found is not None and 0 <= site < len(found) else Location(path)
+        read(path)
+        return places.of(path, site) if facts(path) is not None else Location(path)
 
     def lines(path: str) -> list[str]:
-        source = sources.read(path)
+        source = read(path)
         return source.decode("utf-8", "replace").splitlines() if isinstance(source, bytes) else []
 
     def find(dotted: str) -> str | None:
         file = tree.find(dotted)
         return file.relative if file is not None else None
 
-    served = [module.path for module, _ in modules if module.kind == "app"]
+    served = [file.relative for file in tree.files if file.kind == "app" and file.relative in parsed]
     return PythonFiles(
         (*names, *more), tuple(sorted(served)), facts, lambda path: names.get(path, ""), find, place, lines
     )
@@ -259,143 +351,13 @@ def _compiled(config: Config, cache: str) -> Catalogue:
     return catalogue
 
 
-class _Sources:
-    """The bytes of the project's files, read when asked for; standard input stands in for its file."""
-
-    def __init__(self, tree: SourceTree, request: CheckRequest) -> None:
-        self._root = tree.root
-        self._given: dict[str, bytes] = {}
-        if request.stdin is not None:
-            path = os.path.relpath(os.path.abspath(request.stdin.path), tree.root).replace(os.sep, "/")
-            self._given[path] = request.stdin.source
-
-    def read(self, relative: str) -> bytes | Unreadable:
-        """The content of a file, or why it cannot be read."""
-        if relative in self._given:
-            return self._given[relative]
-        try:
-            with open(os.path.join(self._root, relative), "rb") as handle:
-                return handle.read()
-        except OSError as error:
-            return Unreadable(f"cannot be read: {error.strerror or error}")
+def _candidates(tree: SourceTree, config: Config) -> list[Candidate]:
+    """The files that may say how the code is deployed."""
+    return find_files(tree.root, tree.folders, excludes(config))
 
 
-def _read(
-    tree: SourceTree, sources: _Sources, request: CheckRequest, store: FactStore | None
-) -> tuple[list[tuple[Module, tuple[str, ...]]], list[tuple[SourceFile, Unreadable]]]:
-    """The facts of every file that can matter, and the files that have none."""
-    modules: list[tuple[Module, tuple[str, ...]]] = []
-    unreadable: list[tuple[SourceFile, Unreadable]] = []
-    progress = _Counted(request.progress, len(tree.files))
-    taken: set[str] = set()
-    files = [file for file in tree.files if file.kind == "app"]
-    while files:  # the application first, then what it imports of tests and scripts, and so on
-        taken.update(file.relative for file in files)
-        following: dict[str, SourceFile] = {}
-        for file, facts in zip(files, _parsed(files, sources, store, request.jobs, progress.more), strict=True):
-            if isinstance(facts, Unreadable):
-                if file.relative in tree.reported:
-                    unreadable.append((file, facts))
-                continue
-            modules.append((Module(file.module, file.relative, file.is_package, facts, file.kind), file.aliases))
-            following.update((other.relative, other) for other in _imported_outsiders(file, facts, tree))
-        files = [file for file in following.values() if file.relative not in taken]
-    for file in tree.files:  # tests and scripts that nothing imports: only whether they can be read at all
-        if file.relative in tree.reported and file.relative not in taken:
-            source = sources.read(file.relative)
-            verdict = source if isinstance(source, Unreadable) else unreadable_reason(source)
-            if verdict is not None:
-                unreadable.append((file, verdict))
-    return modules, unreadable
-
-
-def _parsed(
-    files: list[SourceFile], sources: _Sources, store: FactStore | None, jobs: int, done: Callable[[int], None]
-) -> list[ModuleFacts | Unreadable]:
-    """The facts of files, in their order; a file that cannot be read has a reason instead."""
-    read = [sources.read(file.relative) for file in files]
-    known = {number: source for number, source in enumerate(read) if isinstance(source, Unreadable)}
-    facts: dict[int, ModuleFacts | Unreadable] = dict(known)
-    missing: dict[int, bytes] = {}
-    for number, source in enumerate(read):
-        if isinstance(source, bytes):
-            kept = _kept(store, source)
-            if kept is None:
-                missing[number] = source
-            else:
-                facts[number] = kept
-    done(len(facts) - len(known))
-    for (number, source), encoded in zip(missing.items(), parse_all(list(missing.values()), jobs, done), strict=True):
-        facts[number] = encoded if isinstance(encoded, Unreadable) else decoded(encoded)
-        if store is not None and isinstance(encoded, bytes):
-            store.save(source, encoded)
-    return [facts[number] for number in range(len(files))]
-
-
-def _kept(store: FactStore | None, source: bytes) -> ModuleFacts | None:
-    """The facts of this source that the cache has; whatever is wrong with them, they are then made anew."""
-    encoded = store.load(source) if store is not None else None
-    if encoded is None:
-        return None
-    try:
-        return decode(encoded)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-
-
-class _Counted:
-    """Tells how many files are read so far, if anybody wants to know."""
-
-    def __init__(self, tell: Callable[[Progress], None] | None, total: int) -> None:
-        self._tell = tell
-        self._done = 0
-        self._total = total
-
-    def more(self, number: int) -> None:
-        """So many more files are read."""
-        self._done += number
-        if self._tell:
-            self._tell(Progress("reading", self._done, self._total))
-
-
-def _imported_outsiders(file: SourceFile, facts: ModuleFacts, tree: SourceTree) -> list[SourceFile]:
-    """The tests, migrations and scripts that a file imports: part of the application after all."""
-    out: list[SourceFile] = []
-    parts = file.module.split(".")
-    for level, target, attribute in facts.imports:
-        keep = len(parts) - level + (1 if file.is_package else 0)
-        base = ".".join(parts[: max(keep, 0)]) if level else ""
-        dotted = f"{base}.{target}" if base and target else base or target
-        for name in (dotted, f"{dotted}.{attribute}") if attribute else (dotted,):
-            found = tree.find(name, file)
-            if found is not None and found.kind != "app":
-                out.append(found)
-    return out
-
-
-class _Places:
-    """Sites as places: each file is located once, and only if something in it is reported."""
-
-    def __init__(self, tree: SourceTree, graph: Graph, sources: _Sources) -> None:
-        self._graph = graph
-        self._sources = sources
-        self._spans: dict[str, list[Span] | None] = {}
-
-    def of(self, module: str, site: int) -> Location:
-        """The place of a site; line 1 where it has none or the file changed meanwhile."""
-        known = self._graph.world.modules[module]
-        if module not in self._spans:
-            source = self._sources.read(known.path)
-            self._spans[module] = locate(source, known.facts.sites) if isinstance(source, bytes) else None
-        spans = self._spans[module]
-        if spans is None or not 0 <= site < len(spans):
-            return Location(known.path)
-        return Location(known.path, *spans[site])
-
-
-def _deployment(tree: SourceTree, config: Config) -> Readings:
+def _deployment(tree: SourceTree, candidates: list[Candidate]) -> Readings:
     """What the deployment files around the code say."""
-    candidates = find_files(tree.root, tree.folders, excludes(config))
     if not candidates:
         return Readings()
     from fastlint.deploy.files import read_deployment  # here: most projects have nothing to read
@@ -403,12 +365,21 @@ def _deployment(tree: SourceTree, config: Config) -> Readings:
     return read_deployment(tree.root, candidates)
 
 
-def _unparsable(
-    unreadable: list[tuple[SourceFile, Unreadable]], deployment: Readings, words: dict[str, RuleWords]
-) -> list[Finding]:
+def _reasons(reading: Reading) -> dict[str, Unreadable]:
+    """Why the Python files cannot be read that cannot be read."""
+    seen = {path: each.reason for path, each in reading.glances.items() if each.reason is not None}
+    return {**{file.relative: why for file, why in reading.unreadable}, **seen}
+
+
+def _unparsable(reasons: Mapping[str, Unreadable], begun: _Begun) -> list[Finding]:
+    places = {
+        Location(path, why.line, why.column): why.reason for path, why in reasons.items() if path in begun.tree.reported
+    }
+    return _broken(places, begun.words)
+
+
+def _broken(places: Mapping[Location, str], words: dict[str, RuleWords]) -> list[Finding]:
     rule = words[_UNPARSABLE]
-    places = [(Location(file.relative, why.line, why.column), why.reason) for file, why in unreadable]
-    places += [(broken.where, broken.reason) for broken in deployment.broken]
     return [
         Finding(
             where,
@@ -420,18 +391,16 @@ def _unparsable(
             remedy=fill_remedy(rule.remedy, {"reason": reason}),
             subject=reason,
         )
-        for where, reason in places
+        for where, reason in places.items()
     ]
 
 
-def _report(request: CheckRequest, examination: Examination, started: float) -> Report:
+def _report(request: CheckRequest, begun: _Begun, verdict: Verdict, started: float) -> Report:
     """Silence what is suppressed, keep what is asked for, and sort."""
-    tree, sources, places = examination.tree, examination.sources, examination.places
-    findings, codes = examination.findings, examination.codes
-    words, graph = examination.project.rules, examination.project.graph
+    tree, sources, words, codes = begun.tree, begun.sources, begun.words, begun.codes
+    findings = [*_unparsable(verdict.unreadable, begun), *verdict.findings]
     config = request.config
-    deployed = {path for plan in examination.project.plans for path in plan.files}
-    paths = (*(file.relative for file in tree.files), *sorted(deployed))
+    paths = (*(file.relative for file in tree.files), *sorted(verdict.deployed))
     suppressions = _suppressions(paths, sources, words)
     complete = len(tree.reported) == len(tree.files)
     settings = os.path.relpath(config.file, tree.root).replace(os.sep, "/") if complete and config.file else ""
@@ -467,15 +436,11 @@ def _report(request: CheckRequest, examination: Examination, started: float) -> 
             or any(place.path in tree.reported or tree.is_asked(place.path) for place in finding.places())
         )
     )
-    world = graph.world
     unresolved = tuple(
         sorted(
-            Step(
-                places.of(function[0], site) if request.unresolved else Location(world.modules[function[0]].path),
-                world.dotted_name(function),
-            )
-            for function, site in graph.unresolved
-            if world.modules[function[0]].path in tree.reported
+            Step(verdict.places.of(path, site) if request.unresolved else Location(path), name)
+            for path, site, name in verdict.unresolved
+            if path in tree.reported
         )
     )
     return Report(
@@ -489,7 +454,7 @@ def _report(request: CheckRequest, examination: Examination, started: float) -> 
         suppressed=len(applied.suppressed),
         unresolved=unresolved,
         excerpts=_excerpts(shown, sources),
-        cache=examination.cache,
+        cache=begun.cache,
     )
 
 
@@ -500,7 +465,7 @@ def unsilenced(opened: Opened, findings: list[Finding], config: Config) -> list[
     return sorted(apply(findings, comments, config.per_file_ignores, opened.codes).kept)
 
 
-def _suppressions(paths: Iterable[str], sources: _Sources, words: dict[str, RuleWords]) -> list[Suppression]:
+def _suppressions(paths: Iterable[str], sources: Sources, words: dict[str, RuleWords]) -> list[Suppression]:
     """The comments in these files that silence something."""
     out: list[Suppression] = []
     for path in dict.fromkeys(paths):
@@ -510,7 +475,7 @@ def _suppressions(paths: Iterable[str], sources: _Sources, words: dict[str, Rule
     return out
 
 
-def _excerpts(findings: list[Finding], sources: _Sources) -> dict[tuple[str, int], str]:
+def _excerpts(findings: list[Finding], sources: Sources) -> dict[tuple[str, int], str]:
     """The source line of every place that a finding names."""
     wanted: dict[str, set[int]] = {}
     for finding in findings:

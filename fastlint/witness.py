@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fastlint.cache.answers import Seen
 from fastlint.config import Config
 from fastlint.deploy.find import paths_of
-from fastlint.deploy.service import Readings
 from fastlint.source.discover import SourceTree, excludes
 
 # What decides, in the folders around a project, where it ends, what it ignores, and which settings it has.
@@ -16,11 +15,12 @@ _MARKS = (".git", ".hg", ".svn", "setup.py", "setup.cfg", "__init__.py")
 _SETTINGS = ("fastlint.toml", "pyproject.toml", ".gitignore")
 
 
-def witness(tree: SourceTree, config: Config, deployment: Readings, seen: Seen) -> None:
-    """Tell `seen` every file, folder and mark that the outcome of a run over this project rests on."""
+def witness(tree: SourceTree, config: Config, named: Iterable[str], seen: Seen) -> None:
+    """Tell `seen` every file, folder and mark that the outcome of a run over this project rests on. `named` are files
+    that deployment files name."""
     read = {file.relative for file in tree.files}
     read.update(paths_of(tree.root, tree.folders, excludes(config)))
-    read.update(deployment.named)
+    read.update(named)
     files = {os.path.join(tree.root, path) for path in read}
     files.update(tree.consulted)
     if config.file:

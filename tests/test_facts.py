@@ -85,7 +85,7 @@ def k(value: Any) -> Node:
         pytest.param("{a}", ["set", [n("a")]], id="set"),
         pytest.param("{'a': b, **c}", ["d", [[k("a"), n("b")], [None, n("c")]]], id="dictionary"),
         pytest.param("f'{a}b{c:{d}}'", ["f", [n("a"), k("b"), n("c"), n("d"), None]], id="f-string, formatted further"),
-        pytest.param("f'{a}b' 'c'", ["f", [n("a"), k("b"), k("c")]], id="f-string and text"),
+        pytest.param("f'{a}b' 'c'", ["f", [n("a"), k("bc")]], id="f-string and text"),
         pytest.param("(y := a)", [":=", "y", n("a")], id="walrus"),
         pytest.param("await a", ["w", n("a")], id="await"),
         pytest.param("(yield)", ["y", None], id="yield"),

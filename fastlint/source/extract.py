@@ -105,12 +105,20 @@ def _statements(nodes: Sequence[Any], walk: _Walk, out: Block) -> None:
 
 def _statement(node: Any, walk: _Walk, out: Block) -> None:
     handler = _STATEMENTS.get(type(node))
-    if handler is not None:
+    if handler is not None and not (type(node) is cst.Expr and _is_text(node.value)):
         site = walk.number(node)
         before = len(out)
         handler(node, walk, out)
         if len(out) > before:
             out[-1].append(site)
+
+
+def _is_text(node: Any) -> bool:
+    """Whether a statement is a docstring or any other plain string: it says nothing, and is not even numbered, so that
+    writing one changes no fact of its file."""
+    while type(node) is cst.ConcatenatedString and type(node.left) is cst.SimpleString:
+        node = node.right
+    return type(node) is cst.SimpleString
 
 
 def _suite(node: Any, walk: _Walk) -> Block:
@@ -161,6 +169,9 @@ def _string(node: cst.SimpleString, walk: _Walk) -> Node:
     return ["k", text[quotes:-quotes]]
 
 
+_END: Node = ["f", []]
+
+
 def _concatenated(node: cst.ConcatenatedString, walk: _Walk) -> Node:
     parts: list[Any] = []
     while True:  # right-nested: implicit concatenation of many strings must not recurse
@@ -180,9 +191,25 @@ def _concatenated(node: cst.ConcatenatedString, walk: _Walk) -> Node:
         else:
             pieces.append(record)
     if any(piece is None or piece[0] != "k" for piece in pieces):
-        return ["f", pieces]
+        return ["f", _joined(pieces)]
     text = "".join(piece[1] for piece in pieces)
     return ["f", []] if len(text) > _LONGEST_STRING else ["k", text]
+
+
+def _joined(pieces: list[Node]) -> list[Node]:
+    """The parts of an f-string, texts side by side as one: how a string is broken over lines says nothing."""
+    out: list[Node] = []
+    text: list[str] = []
+    for piece in (*pieces, _END):
+        if piece is not None and piece[0] == "k" and isinstance(piece[1], str):
+            text.append(piece[1])
+            continue
+        if text:
+            whole = "".join(text)
+            out.append(["k", whole] if len(whole) <= _LONGEST_STRING else None)
+            text = []
+        out.append(piece)
+    return out[:-1]
 
 
 def _formatted(node: Any, walk: _Walk) -> Node:
@@ -614,8 +641,6 @@ def _class(node: cst.ClassDef, walk: _Walk, out: Block) -> None:
 
 
 def _expr(node: cst.Expr, walk: _Walk, out: Block) -> None:
-    if type(node.value) is cst.SimpleString:  # a docstring
-        return
     record = _expression(node.value, walk)
     if record is not None and record[0] != "k":
         out.append(["e", record])

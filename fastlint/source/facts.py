@@ -27,7 +27,7 @@ Expressions (`None` is an expression that says nothing):
     ["gen", index, iterable]              generator expression: a generator function of one parameter, `.0`
     [":=", name, expr]
 
-Statements (each ends in its site, which is left out here):
+Statements (each ends in its site, which is left out here; plain strings, such as docstrings, are none):
     ["e", expr]  ["ret", expr]  ["raise", expr]  ["assert", test, message]  ["del", [target]]
     ["=", [target], value]  [":", target, annotation, value]  ["+=", target, operator, value]
     ["if", test, body, orelse]  ["while", site, test, body, orelse]

@@ -65,6 +65,10 @@ def _opening(line: int, column: int) -> Span:
     return line, column, line, column + len("async def")
 
 
+def _is_text(node: Any) -> bool:
+    return type(node) is ast.Constant and isinstance(node.value, (str, bytes))
+
+
 class _Numbering:
     """Walks an `ast` tree in the order of `extract`."""
 
@@ -96,8 +100,9 @@ class _Numbering:
 
     def statement(self, node: Any) -> None:
         kind = type(node).__name__
-        if kind != "Pass":
-            self.add(node)
+        if kind == "Pass" or (kind == "Expr" and _is_text(node.value)):
+            return
+        self.add(node)
         if kind == "Expr":
             self.expression(node.value)
         elif kind == "Assign":

@@ -1,0 +1,37 @@
+"""Sites become places, and places that were handed out are known again as sites. Says nothing about what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from fastlint.finding import Location
+from fastlint.source.locate import Span, locate
+from fastlint.source.parse import Unreadable
+
+
+class Places:
+    """Each file is located once, and only if something in it is asked for. `sites` are the numbers of sites of files,
+    by their paths."""
+
+    def __init__(self, read: Callable[[str], bytes | Unreadable], sites: Mapping[str, int]) -> None:
+        self._read = read
+        self._sites = sites
+        self._spans: dict[str, list[Span] | None] = {}
+        self._handed: dict[str, dict[int, Location]] = {}
+
+    def of(self, path: str, site: int) -> Location:
+        """The place of a site, the same object each time; line 1 where it has none or the file changed meanwhile."""
+        handed = self._handed.setdefault(path, {})
+        place = handed.get(site)
+        if place is None:
+            if path not in self._spans:
+                source = self._read(path) if path in self._sites else None
+                self._spans[path] = locate(source, self._sites[path]) if isinstance(source, bytes) else None
+            spans = self._spans[path]
+            known = spans is not None and 0 <= site < len(spans)
+            place = handed[site] = Location(path, *spans[site]) if spans is not None and known else Location(path)
+        return place
+
+    def handed(self) -> Mapping[str, Mapping[int, Location]]:
+        """Every place that was handed out, by path and site."""
+        return self._handed
