@@ -198,7 +198,8 @@ class Definitions(Narrowing):
             return label
         verb, _, rest = label.partition(" ")
         parts = rest.split("\0")
-        path, router = parts[-1], ("items", parts[1], parts[2])
+        path = parts[-1]
+        router: Any = ("items", parts[1], parts[2])  # None where it is included by one that has no name
         for _ in range(6):
             path = self.prefixes.get(router, "") + path
             if router not in self.included:

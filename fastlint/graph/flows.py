@@ -152,7 +152,7 @@ class Walk:
         through: FunctionRef | None = None,
     ) -> None:
         bases = [basis for basis in value_bases if basis.place == place]
-        newest = next((basis for basis in reversed(self.controls) if basis.place == place), None)
+        newest = next((basis for basis in self.controls[::-1] if basis.place == place), None)
         if newest is not None:
             bases.append(newest)
         where = site if site >= 0 else self.statement

@@ -79,8 +79,10 @@ def _aliased(block: Block, name: str) -> Iterator[str]:
             yield from names_in(node[3])
         elif tag == ":=" and node[1] == name:
             yield from names_in(node[2])
-        elif tag == "for" and ["n", name] in (node[2], *(node[2][1] if node[2] and node[2][0] == "t" else ())):
-            yield from names_in(node[3])
+        elif tag == "for":
+            targets = node[2][1] if node[2] and node[2][0] == "t" else [node[2]]
+            if ["n", name] in targets:
+                yield from names_in(node[3])
 
 
 def statements_around(block: Block, around: Ancestors = ()) -> Iterator[tuple[Any, Ancestors]]:

@@ -449,7 +449,7 @@ def _attributes_used(block: Block, names: frozenset[str]) -> Iterator[tuple[Node
             yield node[2], node[1], node[3], method
             continue
         targets = node[1] if node[0] == "=" else [node[1]] if node[0] in (":", "+=") else []
-        for part in reversed(parts(node)):
+        for part in parts(node)[::-1]:
             if part is not targets and not any(part is each for each in targets):
                 waiting.append((part, ""))
         waiting.extend((target, "=") for target in reversed(targets))
