@@ -5,6 +5,8 @@ Loads the command line only where it is needed: its imports take longer than the
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 import time
@@ -32,6 +34,10 @@ def main() -> NoReturn:
             streams.prepare()
             streams.write(answer.text(time.perf_counter() - started), sys.stdout)
             sys.exit(answer.code)
+    # Facts and graph are many objects, which end with the process: looking for garbage among them, once or when Python
+    # ends, only costs time. What goes on for long (`--watch`) turns it on again.
+    gc.disable()
+    atexit.register(gc.freeze)
     from fastlint.cli import main as command_line
 
     command_line(arguments)

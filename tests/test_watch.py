@@ -111,3 +111,26 @@ def test_without_watchfiles_one_sentence_says_what_to_install(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "watchfiles", None)
     with pytest.raises(click.UsageError, match=r"fastlint\[watch\]"):
         check_on_change(lambda: None, str(tmp_path))
+
+
+def test_only_what_goes_on_for_long_looks_for_garbage(project: Path) -> None:
+    """A run that ends needs no collector; `--watch` does, and looks over everything after each round."""
+    script = (
+        "import gc, sys\n"
+        "import fastlint.cli, fastlint.cli.watching as watching, fastlint.entry\n"
+        "sys.argv = ['fastlint', 'check', '--no-cache', *sys.argv[1:]]\n"
+        "told = lambda *_: print('enabled' if gc.isenabled() else 'disabled')\n"
+        "fastlint.cli._checked = told\n"
+        "fastlint.entry.main()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-c", script]
+    once = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert once.stdout == "disabled\n", once.stderr
+    watching = subprocess.Popen([*command, "--watch"], cwd=project, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "enabled\n"
+    finally:
+        watching.kill()
+        watching.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -70,6 +71,8 @@ def inspect_command(
         Severity[fail_on.upper()] if fail_on else None,
     )
     inspector = Inspector(wanted)
+    if watch:
+        gc.enable()  # this process does not end soon
     while True:
         look = inspector.look()
         write(_told(look, output_format, coloured(color), watch), sys.stdout)

@@ -30,6 +30,7 @@ def check_on_change(check: Callable[[], object], start: str) -> NoReturn:
         import watchfiles  # here: an extra, and nobody else needs it
     except ImportError:
         raise click.UsageError("--watch needs watchfiles: pip install 'fastlint[watch]'") from None
+    gc.enable()  # this process does not end soon
     root = os.path.abspath(start)
     looked = False
     # The first round begins when the watcher stands: what changes from then on is another round, never lost.
