@@ -27,6 +27,13 @@ def awaits(node: Node) -> bool:
     )
 
 
+def awaits_call(block: Block, site: int) -> bool:
+    """Whether what a block calls at a site is awaited on the spot: not together with others, nor until some time."""
+    return any(
+        each[0] == "w" and each[2] is not None and each[2][0] == "c" and each[2][1] == site for each in nodes(block)
+    )
+
+
 def hands_over_awaited(block: Block, executor: str) -> bool:
     """Whether all that a block gives to the executor of this name is awaited, without giving up early: through
     `loop.run_in_executor`, `asyncio.wrap_future`, or by what is awaited on the spot: nothing is left at the end."""

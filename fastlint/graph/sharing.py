@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fastlint.graph.accesses import ANYBODY, WRITES, Access, Flow, Hold
-from fastlint.graph.awaits import suspends
+from fastlint.graph.awaits import awaits_call, suspends
 from fastlint.graph.contexts import Context, Contexts, State, unreached_cost
 from fastlint.graph.flows import Walk
 from fastlint.graph.overlap import ALONE, MANY, SINGLE_THREAD, executor_used, overlaps
 from fastlint.graph.places import Key, Places, maker
 from fastlint.graph.providers import providers
 from fastlint.graph.spelling import is_called_lock, spelled_node
-from fastlint.graph.state import CALL, COROUTINE, Frame, Variant
+from fastlint.graph.state import CALL, COROUTINE, POOL, Frame, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import Value, without_none
 from fastlint.graph.world import ClassRef, FunctionRef
@@ -158,10 +158,14 @@ class Sharing:
         out: frozenset[Any] | None = None
         callers = self.contexts.callers(state)
         for origin, edge, _ in callers:
-            if edge.kind not in (CALL, COROUTINE):
+            function = self.interpreter.variants[origin[0]].function
+            # Who awaits a thread's work keeps its locks until that is done
+            handed = edge.kind == POOL and function[1] >= 0
+            if edge.kind not in (CALL, COROUTINE) and not (
+                handed and awaits_call(self.world.function(function).body, edge.site)
+            ):
                 out = frozenset()
                 break
-            function = self.interpreter.variants[origin[0]].function
             flow = self.flow(function)
             held = frozenset(hold.lock for hold in flow.held_at.get(edge.site, ())) if flow is not None else frozenset()
             above = self.held_above(origin)

@@ -7,7 +7,9 @@ from fastlint.source.facts import Function, Node, Param
 # What a plain `def` may say it returns where a coroutine is asked for
 _AWAITABLE = frozenset({"Awaitable", "Coroutine", "Future", "Task", "Any", "object"})
 _PLACES = ("p", "/")
-_PLAIN_DECORATORS = frozenset({"abstractmethod", "override", "final"})
+_MANAGERS = frozenset({"contextmanager", "asynccontextmanager"})
+# These leave the parameters as they are written
+_PLAIN_DECORATORS = frozenset({"abstractmethod", "override", "final"}) | _MANAGERS
 
 
 def stands_in(given: Function, wanted: Function) -> bool:
@@ -25,7 +27,13 @@ def _is_wrapped(function: Function) -> bool:
     )
 
 
+def _makes_manager(function: Function) -> bool:
+    return any(node is not None and node[-1] in _MANAGERS for node in function.decorators)
+
+
 def _awaited_alike(given: Function, wanted: Function) -> bool:
+    if _makes_manager(given) or _makes_manager(wanted):  # what comes back is entered, and awaited by nobody
+        return all(_makes_manager(each) or not each.is_async for each in (given, wanted))
     if given.is_generator or wanted.is_generator or given.is_async == wanted.is_async:
         return True
     plain = wanted if given.is_async else given
