@@ -124,9 +124,11 @@ class Expressions(Protocols):
         out: Values = UNKNOWN
         meant = [callee for callee in callees if callee != NONE and not (awaited and not self.can_be_awaited(callee))]
         flags = MAYBE if len(meant) > 1 and len({_told_apart(callee) for callee in meant}) > 1 else 0
+        away = frame.away.get(callee_node[1], ()) if frame.away and callee_node[0] == "n" else ()
         for callee in meant:
             frame.calling = node
-            out = union(out, self.call(site, callee, args, keywords, frame, flags, awaited))
+            where = flags | OFF_LOOP if callee in away else flags
+            out = union(out, self.call(site, callee, args, keywords, frame, where, awaited))
         return out
 
     def can_be_awaited(self, callee: Value) -> bool:

@@ -30,6 +30,7 @@ _ASKING = frozenset(name.rpartition(".")[2] for name in _RUNNING | _CURRENT)
 _COROUTINE_TESTS = frozenset(
     {"iscoroutinefunction", "is_async_callable", "is_coroutine_callable", "isasyncgenfunction"}
 )
+_ANSWERS = frozenset({"c", "u", "if", "bool"})  # expressions that may hold an answer to "am I on a loop?"
 _FUNCTION_TESTS = _COROUTINE_TESTS | {"isgeneratorfunction", "iscoroutine", "isawaitable", "callable"}
 
 
@@ -175,7 +176,10 @@ class Narrowing(Expressions):
             inner = self.probe(node[2], frame)
             return {"on": "off", "off": "on", None: None}[inner]
         if tag == "n":
-            return "on" if node[1] in frame.probes else None
+            return frame.probes.get(node[1])
+        if tag == "if":  # `given if given is not None else on_loop()`: whoever gives it knows
+            answers = {self.probe(part, frame) for part in node[2:4]} - {None}
+            return answers.pop() if len(answers) == 1 else None
         if tag == "bool" and node[1] == "and":
             verdicts = [self.probe(part, frame) for part in node[2]]
             return next((verdict for verdict in verdicts if verdict is not None), None)
@@ -205,13 +209,28 @@ class Narrowing(Expressions):
         for name, test in list(frame.tests.items()):
             if name in names or any(each is not None and each[0] == "n" and each[1] in names for each in test[3]):
                 del frame.tests[name]
-        if node is None or node[0] != "c":
+        for name in names & frame.away.keys():
+            del frame.away[name]
+        if node is None or node[0] not in _ANSWERS:
             return
-        called = _called(node)
+        if node[0] == "if":
+            self._keep_choice(names, node, frame)
+        called = _called(node) if node[0] == "c" else ""
         if called in _FUNCTION_TESTS:
             frame.tests.update(dict.fromkeys(names, node))
-        elif called in self._asking_functions() and self.probe(node, frame) == "on":
-            frame.probes.update(names)
+        elif any(_called(call) in self._asking_functions() for call in calls_within(node)):
+            verdict = self.probe(node, frame)
+            if verdict is not None:
+                frame.probes.update(dict.fromkeys(names, verdict))
+
+    def _keep_choice(self, names: set[str], node: Node, frame: Frame) -> None:
+        """Remember what `call = wait if off_loop else ask` means only where there is no loop."""
+        verdict = self.probe(node[1], frame)
+        if verdict is not None and all(part is not None and part[0] in ("n", "a") for part in node[2:4]):
+            off, on = (node[2], node[3]) if verdict == "off" else (node[3], node[2])
+            kept = self.evaluate(on, frame)
+            away = tuple(value for value in self.evaluate(off, frame) if value not in kept)
+            frame.away.update(dict.fromkeys(names, away))
 
     def _asking_functions(self) -> frozenset[str]:
         """The names of the functions that ask for the loop."""
@@ -227,23 +246,31 @@ class Narrowing(Expressions):
             known = self.facts[key]
             return known[0][1] if known else None
         self.facts[key] = UNKNOWN
-        verdict: str | None = None
-        frame = self.module_frame(ref[0])
-        for place, statement in enumerate(self.world.function(ref).body):
-            if statement[0] != "try" or not self.asks_for_loop(statement[1], frame):
+        verdict = self._answered(self.world.function(ref).body, self.module_frame(ref[0]))
+        if verdict is not None:
+            self.facts[key] = (("k", verdict),)
+        return verdict
+
+    def _answered(self, block: Block, frame: Frame) -> str | None:
+        """What a `try` that asks for the loop makes a block return: "on" where that is true on a loop and false off it,
+        "off" the other way round. It may be the last resort, in the handler of one that asks something else."""
+        for place, statement in enumerate(block):
+            if statement[0] != "try":
                 continue
-            following = self.world.function(ref).body[place + 1 :]
+            following = block[place + 1 :]
+            if not self.asks_for_loop(statement[1], frame):
+                within = (self._answered([*handler[2], *following], frame) for handler in statement[2])
+                verdict = next((each for each in within if each is not None), None)
+                if verdict is not None:
+                    return verdict
+                continue
             loops = {name for inner in statement[1] for name in _assigned_names(inner)}
             on = _returned_truth([*statement[1], *statement[3], *following], loops)
             answers = [_returned_truth([*handler[2], *following], set()) for handler in statement[2]]
             off = next((truth for truth in answers if truth is not None), None)
-            if on is True and off is False:
-                verdict = "on"
-            elif on is False and off is True:
-                verdict = "off"
-        if verdict is not None:
-            self.facts[key] = (("k", verdict),)
-        return verdict
+            if on is not None and off is (not on):
+                return "on" if on else "off"
+        return None
 
 
 def _finished(values: Values) -> Values:

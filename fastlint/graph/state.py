@@ -108,7 +108,8 @@ class Frame:
     imports: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # what a function imports for itself
     impossible: bool = False  # the test that was just narrowed cannot have this outcome
     narrowed: bool = False  # some attribute is narrowed: kept in `env` under ".base.attribute"
-    probes: set[str] = field(default_factory=set)
+    probes: dict[str, str] = field(default_factory=dict)  # names that are true on a loop ("on"), or off it ("off")
+    away: dict[str, Values] = field(default_factory=dict)  # what a name holds only where no loop runs
     tests: dict[str, Node] = field(default_factory=dict)  # the names that hold what a test of a function has said
     quiet: bool = False  # evaluate for the values alone: record no edges and no events
 

@@ -525,7 +525,8 @@ class Interpreter(Definitions):
         if probing:
             for inner in body:
                 if inner[0] == "=":
-                    frame.probes.update(target[1] for target in inner[1] if target is not None and target[0] == "n")
+                    names = (target[1] for target in inner[1] if target is not None and target[0] == "n")
+                    frame.probes.update(dict.fromkeys(names, "on"))
         if alive:
             alive = self.block(orelse, frame)
         after = frame.env
