@@ -14,6 +14,7 @@ from fastlint.graph.contexts import Context
 from fastlint.graph.state import Event
 from fastlint.graph.world import Module
 from fastlint.project import Project
+from fastlint.source.nodes import calls_within
 
 _CONNECTING = frozenset({"FL101", "FL103", "FL106", "FL107"})  # rules of calls that open a connection
 
@@ -47,6 +48,11 @@ _LAZY = {
     "concurrent.futures.ThreadPoolExecutor": "its threads do not exist in the workers",
     "concurrent.futures.ProcessPoolExecutor": "its processes belong to the master",
 }
+
+
+_OF_ENGINES = ("sqlalchemy.", "sqlmodel.")
+# What gunicorn runs in each worker after the fork: https://gunicorn.org/reference/settings/#server-hooks
+_WORKER_HOOKS = frozenset({"post_fork", "post_worker_init"})
 
 
 def fork_unsafe_preloads(project: Project) -> Iterator[Finding]:
@@ -122,6 +128,7 @@ def _alive(project: Project, modules: list[Module]) -> Iterator[_Row]:
 
 def _lazy(project: Project, modules: list[Module]) -> Iterator[_Row]:
     names = {module.name: module for module in modules}
+    disposed = _disposes_after_fork(project)
     for variant in project.graph.variants:
         module = names.get(variant.function[0])
         if module is None or variant.function[1] >= 0:
@@ -130,7 +137,7 @@ def _lazy(project: Project, modules: list[Module]) -> Iterator[_Row]:
             kinds = (shown(value[1]) for value in values if value[0] == "i" and not value[2])
             kind = next((kind for kind in kinds if kind in _LAZY), None)
             site = _site_of(module, name)
-            if kind is not None and site is not None:
+            if kind is not None and site is not None and not (disposed and kind.startswith(_OF_ENGINES)):
                 yield project.where(variant.function, site), f"{name} = {kind.rpartition('.')[2]}(…)", _LAZY[kind]
 
 
@@ -147,15 +154,33 @@ def _connected(project: Project, modules: list[Module]) -> Iterator[_Row]:
     """What talks to a server while the application is imported."""
     graph = project.graph
     names = {module.name for module in modules}
+    disposed = _disposes_after_fork(project)
     for variant in graph.variants:
         state = (variant.number, Context.IMPORT)
         if variant.function[0] not in names or state not in graph.contexts.arrivals:
             continue
         for event, flags in variant.events.items():
-            if _opens_connection(event) and not flags:
+            if _opens_connection(event) and not flags and not (disposed and event.name.startswith(_OF_ENGINES)):
                 place = project.where(variant.function, event.site)
                 yield place, shown(event.name), "the connection that it opens is shared by all workers"
 
 
 def _opens_connection(event: Event) -> bool:
     return event.rule in _CONNECTING and event.spec.library != "stdlib:sqlite3"
+
+
+def _disposes_after_fork(project: Project) -> bool:
+    """Whether each worker lets go of the engine that it has inherited (`engine.dispose()`, as SQLAlchemy asks for), in
+    a hook of gunicorn or of `os.register_at_fork(after_in_child=…)`."""
+    world = project.graph.world
+    disposing = {world.function(ref).name for ref in world.mentions.get("dispose", ()) if ref[1] >= 0}
+    if not _WORKER_HOOKS.isdisjoint(disposing):
+        return True
+    for ref in world.mentions.get("register_at_fork", ()):
+        body = world.function(ref).body if ref[1] >= 0 else world.modules[ref[0]].facts.body
+        for call in calls_within(body):
+            for keyword, hook in call[4]:
+                if keyword == "after_in_child" and hook and hook[0] in ("n", "a"):
+                    if hook[-1] in disposing or hook[-1] == "dispose":
+                        return True
+    return False
