@@ -540,27 +540,34 @@ class TestCode:
         lazy["db.py"] += "from sqlalchemy import MetaData\nMetaData().create_all(engine)\n"
         assert one("FL612", project(tmp_path, plan(preload_app=True), files=lazy)).severity is Severity.ERROR
 
+    CONNECTED = (
+        "import os\nfrom sqlalchemy import MetaData, create_engine\n"
+        "engine = create_engine('postgresql://db/x')\nMetaData().create_all(engine)\n"
+        "def clean():\n    engine.dispose(close=False)\n"
+    )
+
     @pytest.mark.parametrize(
         ("hook", "quiet"),
         [
-            (
-                "import os\ndef clean():\n    engine.dispose(close=False)\nos.register_at_fork(after_in_child=clean)\n",
-                True,
-            ),
-            (
-                "from os import register_at_fork as f\nf(before=print)\ndef post_fork(s, w):\n    engine.dispose()\n",
-                True,
-            ),
-            ("import os\nos.register_at_fork(after_in_child=engine.dispose)\n", True),
-            ("import os\ndef clean():\n    engine.dispose()\nos.register_at_fork(before=clean)\n", False),
-            ("import os\ndef clean():\n    engine.dispose()\nos.register_at_fork(after_in_child=print)\n", False),
-            ("def stop():\n    engine.dispose()\n", False),
+            ("os.register_at_fork(after_in_child=clean)\n", True),
+            ("from os import register_at_fork\nregister_at_fork(before=print, after_in_child=clean)\n", True),
+            ("os.register_at_fork(after_in_child=engine.dispose)\n", True),
+            ("os.register_at_fork(before=clean)\n", False),
+            ("os.register_at_fork(after_in_child=print)\n", False),
+            ("", False),
         ],
     )
     def test_preload_with_an_engine_that_each_worker_disposes_of(self, tmp_path: Path, hook: str, quiet: bool) -> None:
-        made = "from sqlalchemy import MetaData, create_engine\nengine = create_engine('postgresql://db/x')\n"
-        files = {"main.py": "import db\n" + APP, "db.py": f"{made}MetaData().create_all(engine)\n{hook}"}
+        files = {"main.py": "import db\n" + APP, "db.py": self.CONNECTED + hook}
         assert (not found("FL612", project(tmp_path, plan(preload_app=True), files=files))) is quiet
+
+    @pytest.mark.parametrize(("hook", "quiet"), [("post_fork", True), ("post_worker_init", True), ("on_exit", False)])
+    def test_preload_with_an_engine_and_a_hook_of_the_workers(self, tmp_path: Path, hook: str, quiet: bool) -> None:
+        files = {"main.py": "import db\n" + APP, "db.py": self.CONNECTED}
+        hooked = plan(preload_app=True, hooks=frozenset({hook}))
+        assert (not found("FL612", project(tmp_path, hooked, files=files))) is quiet
+        files["main.py"] = "import threading\nthreading.Thread(target=print).start()\n" + APP
+        assert found("FL612", project(tmp_path, hooked, files=files))  # a thread does not come back
 
     @pytest.mark.parametrize("threads", ["", "1", "max_workers=1", "8"])
     def test_preload_with_an_executor_of_any_size(self, tmp_path: Path, threads: str) -> None:

@@ -61,8 +61,9 @@ def fork_unsafe_preloads(project: Project) -> Iterator[Finding]:
         if plan.server not in GUNICORN or value_of(plan, "preload_app") is not True:
             continue
         modules = imported_modules(project, plan)
-        alive = sorted({*_alive(project, modules), *_connected(project, modules)})
-        lazy = sorted(set(_lazy(project, modules)))
+        disposed = _disposes_after_fork(project, plan)
+        alive = sorted({*_alive(project, modules), *_connected(project, modules, disposed)})
+        lazy = sorted(set(_lazy(project, modules, disposed)))
         if not alive and not lazy:
             continue
         where, name, why = (alive or lazy)[0]
@@ -126,9 +127,8 @@ def _alive(project: Project, modules: list[Module]) -> Iterator[_Row]:
             yield project.where(made.function, made.site), made.dotted, _ALIVE[made.dotted]
 
 
-def _lazy(project: Project, modules: list[Module]) -> Iterator[_Row]:
+def _lazy(project: Project, modules: list[Module], disposed: bool) -> Iterator[_Row]:
     names = {module.name: module for module in modules}
-    disposed = _disposes_after_fork(project)
     for variant in project.graph.variants:
         module = names.get(variant.function[0])
         if module is None or variant.function[1] >= 0:
@@ -150,11 +150,10 @@ def _site_of(module: Module, name: str) -> int | None:
     return None
 
 
-def _connected(project: Project, modules: list[Module]) -> Iterator[_Row]:
+def _connected(project: Project, modules: list[Module], disposed: bool) -> Iterator[_Row]:
     """What talks to a server while the application is imported."""
     graph = project.graph
     names = {module.name for module in modules}
-    disposed = _disposes_after_fork(project)
     for variant in graph.variants:
         state = (variant.number, Context.IMPORT)
         if variant.function[0] not in names or state not in graph.contexts.arrivals:
@@ -169,13 +168,13 @@ def _opens_connection(event: Event) -> bool:
     return event.rule in _CONNECTING and event.spec.library != "stdlib:sqlite3"
 
 
-def _disposes_after_fork(project: Project) -> bool:
+def _disposes_after_fork(project: Project, plan: ServerPlan) -> bool:
     """Whether each worker lets go of the engine that it has inherited (`engine.dispose()`, as SQLAlchemy asks for), in
-    a hook of gunicorn or of `os.register_at_fork(after_in_child=…)`."""
+    what `os.register_at_fork(after_in_child=…)` has been given. What a hook of gunicorn does nobody knows here."""
+    if not _WORKER_HOOKS.isdisjoint(plan.hooks):
+        return True
     world = project.graph.world
     disposing = {world.function(ref).name for ref in world.mentions.get("dispose", ()) if ref[1] >= 0}
-    if not _WORKER_HOOKS.isdisjoint(disposing):
-        return True
     for ref in world.mentions.get("register_at_fork", ()):
         body = world.function(ref).body if ref[1] >= 0 else world.modules[ref[0]].facts.body
         for call in calls_within(body):
