@@ -25,7 +25,7 @@ from fastlint.graph.world import Module
 from fastlint.machine import Machine, read_machine
 from fastlint.places import Places
 from fastlint.project import Project
-from fastlint.reading import Glance, Reading, Sources, digest, read_files
+from fastlint.reading import Reading, Sources, digest, read_files
 from fastlint.report.model import CheckRequest, Progress, Report
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.rulebook.compiled import decode as decode_catalogue
@@ -165,7 +165,7 @@ def _checked(request: CheckRequest) -> tuple[_Begun, Verdict]:
     named = (
         {path: grounds.content(path) for path in deployment.named} if memory else dict.fromkeys(deployment.named, "")
     )
-    opened = _opened(begun, request, memory.glances() if memory else None)
+    opened = _opened(begun, request, memory)
     asked: list[Machine] = []
 
     def machine() -> Machine:
@@ -230,11 +230,10 @@ def _begun(request: CheckRequest) -> _Begun:
     return _Begun(tree, Sources(tree, request), known, words, codes, cache, FactStore(cache) if cache else None)
 
 
-def _opened(
-    begun: _Begun, request: CheckRequest, glances: Mapping[str, Glance] | None = None, more: Sequence[str] = ()
-) -> Opened:
+def _opened(begun: _Begun, request: CheckRequest, memory: Memory | None = None, more: Sequence[str] = ()) -> Opened:
     tree, sources = begun.tree, begun.sources
     catalogue = begun.known.catalogue(begun.cache)
+    glances = memory.glances() if memory else None
     reading = read_files(tree, sources, begun.store, request.jobs, request.progress, glances)
     if request.progress:
         request.progress(Progress("checking", 0, 0))
@@ -245,7 +244,7 @@ def _opened(
     graph = build_graph(modules, catalogue, request.config.entry_points)
     parsed = {file.relative: facts for file, facts in reading.facts}
     sites = {path: facts.sites for path, facts in parsed.items()}
-    places = Places(sources.read, sites)
+    places = Places(sources.read, sites, memory.spans(reading.contents) if memory else None)
     texts: dict[str, str] = {}
     python = _python_files(begun, parsed, sites, places, texts, more)
     return Opened(tree, graph, begun.words, begun.codes, python, sources, places, reading, texts)

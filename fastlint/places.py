@@ -11,11 +11,17 @@ from fastlint.source.parse import Unreadable
 
 class Places:
     """Each file is located once, and only if something in it is asked for. `sites` are the numbers of sites of files,
-    by their paths."""
+    by their paths; `known` are spans that need not be looked for any more."""
 
-    def __init__(self, read: Callable[[str], bytes | Unreadable], sites: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        read: Callable[[str], bytes | Unreadable],
+        sites: Mapping[str, int],
+        known: Mapping[str, Mapping[int, Span]] | None = None,
+    ) -> None:
         self._read = read
         self._sites = sites
+        self._known = known or {}
         self._spans: dict[str, list[Span] | None] = {}
         self._handed: dict[str, dict[int, Location]] = {}
 
@@ -23,6 +29,8 @@ class Places:
         """The place of a site, the same object each time; line 1 where it has none or the file changed meanwhile."""
         handed = self._handed.setdefault(path, {})
         place = handed.get(site)
+        if place is None and path in self._known and site in self._known[path]:
+            place = handed[site] = Location(path, *self._known[path][site])
         if place is None:
             if path not in self._spans:
                 source = self._read(path) if path in self._sites else None

@@ -73,7 +73,8 @@ class Applied:
 
 def read_suppressions(source: bytes, path: str, known: Collection[str]) -> list[Suppression]:
     """The suppression comments in one file, in the order of their lines. `known` are the codes that exist."""
-    if _MAY_HOLD.search(source) is None:
+    lower = source.lower()  # plain searches take a twentieth of the pattern's time, and nearly every file ends here
+    if (b"fastlint" not in lower and b"noqa" not in lower) or _MAY_HOLD.search(source) is None:
         return []
     if not path.endswith((".py", ".pyi")):  # deployment files: `#` begins a comment in all of them
         return list(_read_lines(source, path, known))

@@ -113,6 +113,18 @@ class Memory:
         except (KeyError, TypeError, ValueError, AttributeError):
             return {}
 
+    def spans(self, contents: Mapping[str, Content]) -> dict[str, dict[int, Span]]:
+        """The places of sites in the files that have not changed since, whatever became of the others."""
+        try:
+            unchanged = {path for path, *content in self._kept["files"] if contents.get(path) == tuple(content)}
+            return {
+                path: {int(row[0]): (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in rows}
+                for path, rows in self._kept["places"]
+                if path in unchanged
+            }
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            return {}
+
     def recall(self, known: Iterable[str]) -> Verdict | None:
         """The verdict with today's places; None where it may not hold any longer. `known` are the rules that exist."""
         try:

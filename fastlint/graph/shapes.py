@@ -50,7 +50,7 @@ class Shapes:
         out: set[str] = set()
         for method in methods:
             for ref in self._world.mentions.get(method, ()):
-                for node, _ in calls(self.body(ref), (), self._class_bodies(ref)):
+                for node in _plain_calls(self.body(ref), self._class_bodies(ref)):
                     if node[2] is not None and node[2][0] == "a" and node[2][3] == method:
                         for part in (node[2][2], *node[3]):
                             out.add(last_name(part))
@@ -92,6 +92,15 @@ def statements_around(block: Block, around: Ancestors = ()) -> Iterator[tuple[An
         yield statement, around
         for inner in blocks_of(statement):
             yield from statements_around(inner, (*around, statement))
+
+
+def _plain_calls(block: Block, classes: list[Block]) -> Iterator[Node]:
+    """As `calls`, in another order and without what is around them."""
+    for node in nodes(block):
+        if node[0] == "c":
+            yield node
+        elif node[0] == "class":
+            yield from _plain_calls(classes[node[1]], classes)
 
 
 def calls(block: Block, around: Ancestors, classes: list[Block]) -> Iterator[tuple[Node, Ancestors]]:

@@ -77,6 +77,7 @@ class Sharing:
         self._suspending: dict[FunctionRef, bool] = {}
         self._calls: dict[FunctionRef, dict[tuple[FunctionRef, int], None]] | None = None
         self._by_site: dict[FunctionRef, dict[int, Node]] = {}
+        self._named: dict[FunctionRef, frozenset[str]] = {}
         self.passed: dict[tuple[FunctionRef, str, frozenset[str], int], bool] = {}  # what `origins` found out
         self._shrunk: set[str] | None = None
         self._above: dict[State, frozenset[Any] | None] = {}
@@ -327,13 +328,21 @@ class Sharing:
         names = frozenset(key[-1] for key in holding)
         uses: dict[Key, list[Use]] = {}
         for ref in sorted(self.served) if names else ():
-            if _mentions(self.world.function(ref).body, names, False):
+            if not names.isdisjoint(self._names_in(ref)):
                 for node, site, method in _methods_called(self.world.function(ref).body, names):
                     key = self.places.of(node, self.frame(ref))
                     if key in holding:
                         uses.setdefault(key, []).append(Use(ref, site, method, self._is_locked(ref, site)))
         for key in sorted(uses, key=str):
             yield key, holding[key], uses[key]
+
+    def _names_in(self, ref: FunctionRef) -> frozenset[str]:
+        """The names and attributes that a function reads or writes."""
+        known = self._named.get(ref)
+        if known is None:
+            body = self.world.function(ref).body
+            known = self._named[ref] = frozenset(each[-1] for each in nodes(body) if each[0] in ("n", "a"))
+        return known
 
     def _is_locked(self, ref: FunctionRef, site: int) -> bool:
         flow = self.flow(ref)
@@ -355,9 +364,9 @@ class Sharing:
         names = frozenset(key[2] for key in keys)
         uses: dict[tuple[Key, str], list[Use]] = {}
         for ref in sorted(self.served) if keys else ():
-            body = self.world.function(ref).body
-            if not _mentions(body, names, False):
+            if names.isdisjoint(self._names_in(ref)):
                 continue
+            body = self.world.function(ref).body
             looked = _looked_for(body)
             for node, site, attribute, method in _attributes_used(body, names):
                 key = self.places.of(node, self.frame(ref))

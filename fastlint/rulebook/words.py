@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class RuleWords:
     good: tuple[ExampleWords, ...] = ()
 
 
+@cache  # a run asks twice: who judges and who words the report
 def load_words(folder: Path) -> dict[str, RuleWords]:
     """The rules of `folder` by code, in the order of their codes."""
     rules = (_read(path) for path in sorted(folder.glob("FL[0-9][0-9][0-9].toml")))

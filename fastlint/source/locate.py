@@ -74,23 +74,24 @@ class _Numbering:
 
     def __init__(self, source: bytes) -> None:
         self.spans: list[Span] = []
-        self._ascii = source.isascii()
-        self._lines: list[bytes] = [] if self._ascii else _utf8_lines(source)
+        # The lines in which a column is not the number of its character
+        lines = [] if source.isascii() else _utf8_lines(source)
+        self._wide = {number: line for number, line in enumerate(lines, 1) if not line.isascii()}
 
     def add(self, node: Any) -> None:
         self.spans.append(self.span(node))
 
     def span(self, node: Any) -> Span:
-        line, column = node.lineno, node.col_offset
-        end_line, end_column = node.end_lineno or line, node.end_col_offset or column
-        if not self._ascii:
-            column, end_column = self._characters(line, column), self._characters(end_line, end_column)
+        line, column, end_line, end_column = node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
+        if self._wide:
+            if line in self._wide:
+                column = self._characters(line, column)
+            if end_line in self._wide:
+                end_column = self._characters(end_line, end_column)
         return line, column + 1, end_line, end_column + 1
 
     def _characters(self, line: int, column: int) -> int:
-        if line > len(self._lines):
-            return column
-        return len(self._lines[line - 1][:column].decode("utf-8", "replace"))
+        return len(self._wide[line][:column].decode("utf-8", "replace"))
 
     # Statements
 
