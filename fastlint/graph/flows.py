@@ -439,7 +439,8 @@ class Walk:
             bases = self.value(right)
             return _meaning(bases, PRESENT if (operator == "in") == truth else ABSENT)
         bases = self.several((node[2], right))
-        if operator in ("is", "is not", "eq", "ne") and right == ["k", None]:
+        nothing = right == ["k", None] or self.places.is_sentinel(right, self.frame)
+        if operator in ("is", "is not", "eq", "ne") and nothing:
             return _meaning(bases, ABSENT if (operator in ("is", "eq")) == truth else PRESENT)
         if operator in ("lt", "gt", "le", "ge"):
             return _meaning(bases, LIMIT)

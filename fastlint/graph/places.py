@@ -201,6 +201,12 @@ class Places:
                 if index >= 0 and self.world.function((ref[0], index)).name in _NEW:
                     yield from _assigned(self.world.function((ref[0], index)).body, name)
 
+    def is_sentinel(self, node: Node, frame: Frame) -> bool:
+        """Whether a name or an attribute stands for "nothing yet": `UNSET = object()`."""
+        key = self.of(node, frame)
+        made = self.made(key) if key is not None else []
+        return bool(made) and all(each is not None and each[0] == "c" and each[2] == ["n", "object"] for each in made)
+
     def holds_container(self, key: Key) -> bool:
         """Whether a place holds a dictionary, list, set or the like, as far as it is visible."""
         known = self._containers.get(key)
