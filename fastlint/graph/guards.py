@@ -56,6 +56,23 @@ def guarded_place(test: Node, absent: bool) -> Node:
     return None
 
 
+def parts_asked(test: Node, outcome: bool) -> list[Node]:
+    """The parts that came out as a test did: all of a true `and`, all of a false `or`; else the one beside which there
+    is only the wish to have it anew (`x is None or anew`, `key in cache and not anew`)."""
+    if test is None or test[0] != "bool":
+        return [test]
+    if (test[1] == "and") is outcome:
+        return list(test[2])
+    return [part for part in test[2] if all(other is part or _wishes(other, outcome) for other in test[2])]
+
+
+def _wishes(node: Node, outcome: bool) -> bool:
+    """Whether a part is `anew`, or `not anew` where its being false decides."""
+    if not outcome:
+        return node is not None and node[0] == "u" and node[1] == "not" and _wishes(node[2], True)
+    return node is not None and node[0] == "n"
+
+
 def misses_cache(test: Node, block: Block, absent: bool, frame: Frame) -> bool:
     """Whether a block runs once a key: `if k not in cache: cache[k] = …`, or `x = cache.get(k)`, `if not x:` …"""
     if test is None:

@@ -18,6 +18,7 @@ from fastlint.graph.guards import (
     misses_cache,
     misses_file,
     misses_in_try,
+    parts_asked,
     terminates,
 )
 from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
@@ -274,9 +275,7 @@ class Interpreter(Definitions):
             constant, frame.impossible = False, False
         if verdict == "off":
             frame.flags |= OFF_LOOP
-        if guarded_place(test, True) and assigns(body, guarded_place(test, True), frame, self.setters(test, frame)):
-            frame.flags |= ONCE
-        elif misses_cache(test, body, True, frame) or misses_file(test, body, True):
+        if self._fills(test, body, True, frame) or misses_file(test, body, True):
             frame.flags |= ONCE
         first = constant is ... or bool(constant)
         alive_body = self.block(body, frame) if first else False
@@ -286,7 +285,7 @@ class Interpreter(Definitions):
             constant, frame.impossible = True, False
         if verdict == "on":
             frame.flags |= OFF_LOOP
-        if self._runs_once(test, orelse, frame):
+        if self._fills(test, orelse, False, frame) or misses_file(test, orelse, False):
             frame.flags |= ONCE
         alive_else = self.block(orelse, frame) if constant is ... or not constant else False
         after_else, frame.flags = frame.env, flags
@@ -379,12 +378,25 @@ class Interpreter(Definitions):
                     return False
         return ...
 
-    def _runs_once(self, test: Node, orelse: Block, frame: Frame) -> bool:
-        """Whether an `else` fills what the test found empty: `if k in cache: … else: cache[k] = …`."""
-        there = guarded_place(test, False)
-        if there and assigns(orelse, there, frame, self.setters(test, frame)):
-            return True
-        return misses_cache(test, orelse, False, frame) or misses_file(test, orelse, False)
+    def _fills(self, test: Node, block: Block, outcome: bool, frame: Frame) -> bool:
+        """Whether a block that runs where a test came out so fills what that found empty: `if k in cache: … else:
+        cache[k] = …`, `if x is None or anew: x = …` where nobody certainly wants it anew."""
+        for part in parts_asked(test, outcome):
+            place = guarded_place(part, outcome)
+            filled = place and assigns(block, place, frame, self.setters(part, frame))
+            if (filled or misses_cache(part, block, outcome, frame)) and not self._wanted_anew(
+                test, part, outcome, frame
+            ):
+                return True
+        return False
+
+    def _wanted_anew(self, test: Node, part: Node, outcome: bool, frame: Frame) -> bool:
+        """Whether the switches beside a part of a test alone decide that it comes out so."""
+        return (
+            test is not part
+            and (test[1] == "or") is outcome
+            and any(self._constant(other, UNKNOWN, frame) is outcome for other in test[2] if other is not part)
+        )
 
     def setters(self, test: Node, frame: Frame) -> frozenset[str]:
         """The methods of the frame's class that assign the attribute a guard asks for."""
@@ -421,10 +433,7 @@ class Interpreter(Definitions):
         flags = 0
         if self.probe(test, frame) == "on":
             flags |= OFF_LOOP
-        guarded = guarded_place(test, False)
-        if (guarded and assigns(rest, guarded, frame, self.setters(test, frame))) or misses_cache(
-            test, rest, False, frame
-        ):
+        if self._fills(test, rest, False, frame):
             flags |= ONCE
         elif body[-1][0] == "ret" and misses_file(test, rest, False):
             flags |= ONCE
