@@ -57,6 +57,7 @@ COLUMNS = (
     "fastlint cold",
     "fastlint, two copies",
     "fastlint unchanged",
+    "fastlint, comment edited",
     "fastlint, body edited",
     "fastlint, signature edited",
     "hydroid cold",
@@ -145,7 +146,12 @@ def one_round(copy: Path, files: list[Path], peers: Path | None, with_flake8: bo
         yield "hydroid warm", measure(hydroid)
     edited = file_to_edit(files)
     before = edited.read_text("utf-8")
-    for column, edit in (("body edited", body_edited), ("signature edited", signature_edited)):
+    edits: tuple[tuple[str, Callable[[str], str]], ...] = (
+        ("comment edited", comment_edited),
+        ("body edited", body_edited),
+        ("signature edited", signature_edited),
+    )
+    for column, edit in edits:
         edited.write_text(edit(before), "utf-8")
         yield f"fastlint, {column}", measure(check)
         if peers and column == "body edited":
@@ -202,6 +208,15 @@ def target_of(source: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
             if one_line and not node.args.vararg and not node.args.kwarg and node.body[0].lineno > node.lineno:
                 return node
     return None
+
+
+def comment_edited(source: str) -> str:
+    """The source with a comment above a function: every line below it moves."""
+    node, lines = target_of(source), source.splitlines(keepends=True)
+    assert node is not None
+    first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+    lines.insert(first - 1, "# edited\n")
+    return "".join(lines)
 
 
 def body_edited(source: str) -> str:
