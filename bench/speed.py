@@ -89,7 +89,7 @@ def main() -> None:
         parser.error("--runs must be at least 1")
     say(
         f"{time.strftime('%Y-%m-%d %H:%M')}, {platform.machine()} {platform.system()}, {usable()} CPUs, "
-        f"CPython {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the start, "
+        f"CPython {platform.python_version()}, fastlint {build()}, load {os.getloadavg()[0]:.1f} at the start, "
         f"medians of {arguments.runs}.\n"
     )
     costs = {
@@ -329,6 +329,13 @@ def watch(command: list[str]) -> None:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
     say(json.dumps([seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / unit]))
+
+
+def build() -> str:
+    """Which build is measured: a checkout is compiled only where a build has left its modules in it."""
+    code = "import fastlint.graph.state as state; print(state.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    return "not compiled" if done.stdout.strip().endswith(".py") else "compiled"
 
 
 def usable() -> int:

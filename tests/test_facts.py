@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fastlint.source import extract
 from fastlint.source.facts import ModuleFacts, Node
 from fastlint.source.locate import Span, locate
 from fastlint.source.parse import Unreadable, parse
@@ -375,7 +376,7 @@ def test_syntax_newer_than_this_python_has_places_too() -> None:
 
 
 def test_both_ways_to_places_agree(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    source = (CHECKOUT / "fastlint" / "source" / "extract.py").read_bytes()
+    source = Path(extract.__file__).read_bytes()
     read, spans = spans_of(source)
     request.getfixturevalue("old_python")
     slowly = spans_of(source)[1]
