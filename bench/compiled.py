@@ -77,11 +77,11 @@ def default_applications() -> list[Path]:
 
 def installed(folder: Path) -> tuple[Path, Path]:
     """The Python of a fresh environment with the compiled build, and a folder with the plain one."""
-    for build in ("compiled", "plain"):
-        source = folder / f"{build}-source"
-        source.mkdir()
-        for name in SOURCES:
-            copy(CHECKOUT / name, source / name)
+    source = folder / "source"
+    source.mkdir()
+    for name in SOURCES:
+        copy(CHECKOUT / name, source / name)
+    for build in ("plain", "compiled"):  # in this order: compiled modules stay beside the sources
         say(f"building the {build} wheel")
         variables = {"HATCH_BUILD_HOOKS_ENABLE": "1"} if build == "compiled" else {}
         run([sys.executable, "-m", "build", "--wheel", "--outdir", str(folder / build), str(source)], folder, variables)
