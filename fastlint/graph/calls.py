@@ -150,10 +150,10 @@ class Calls(Libraries):
         scope = self.frame_of_definition(ref)
         if not any(value[0] == "ty" and len(value) > 3 for value in self.evaluate(node, scope)):
             return UNKNOWN
-        params = function.params[1:] if receiver is not None else function.params
+        taken = self.signature(ref, receiver is not None)
         bindings: dict[str, Values] = {}
-        self.bind_arguments(params, args, keywords, bindings)
-        for param in params:
+        self.bind_arguments(taken, args, keywords, bindings)
+        for param in taken.params:
             given = bindings.get(param.name)
             declared = param.annotation
             if given and declared is not None:

@@ -45,12 +45,14 @@ class Definitions(Narrowing):
 
     def module_frame(self, module: str) -> Frame:
         """See `State.module_frame`."""
-        variant = self.variant_of((module, -1), -1, UNKNOWN, {})
-        return Frame(variant, module, {}, quiet=True)
+        return Frame(self.module_variant(module), module, {}, quiet=True)
 
     def module_variant(self, module: str) -> Variant:
         """The variant that is the body of a module."""
-        return self.variant_of((module, -1), -1, UNKNOWN, {})
+        known = self.bodies.get(module)
+        if known is None:
+            known = self.bodies[module] = self.variant_of((module, -1), -1, UNKNOWN, {})
+        return known
 
     def function_values(self, module: str, index: int, env: int, frame: Frame | None) -> Values:
         """See `State.function_values`."""

@@ -1,6 +1,11 @@
-"""Whether a method can stand in for the one that a Protocol asks for. Compares what is written: evaluates nothing."""
+"""What functions take, and whether a method can stand in for the one that a Protocol asks for.
+
+Compares what is written: evaluates nothing.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from fastlint.source.facts import Function, Node, Param
 
@@ -10,6 +15,27 @@ _PLACES = ("p", "/")
 _MANAGERS = frozenset({"contextmanager", "asynccontextmanager"})
 # These leave the parameters as they are written
 _PLAIN_DECORATORS = frozenset({"abstractmethod", "override", "final"}) | _MANAGERS
+
+
+class Signature(NamedTuple):
+    """The parameters of a function by how a call can give them."""
+
+    params: list[Param]
+    positional: tuple[str, ...]
+    named: frozenset[str]
+    gathering: str | None  # `*args`
+    rest: str | None  # `**kwargs`
+
+    @classmethod
+    def of(cls, params: list[Param]) -> Signature:
+        """The signature that these parameters make."""
+        return cls(
+            params,
+            tuple(param.name for param in params if param.kind in _PLACES),
+            frozenset(param.name for param in params if param.kind in ("p", "k")),
+            next((param.name for param in params if param.kind == "*"), None),
+            next((param.name for param in params if param.kind == "**"), None),
+        )
 
 
 def stands_in(given: Function, wanted: Function) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from fastlint.graph.retired import retired_modules
+from fastlint.graph.signatures import Signature
 from fastlint.graph.values import UNKNOWN, Value, Values, union
 from fastlint.graph.world import ClassRef, FunctionRef, World
 from fastlint.rulebook.catalogue import Spec
@@ -123,6 +124,7 @@ class State(ABC):
         self.variants: list[Variant] = []
         self.by_key: dict[Any, Variant] = {}
         self.of_function: dict[FunctionRef, list[Variant]] = {}
+        self.bodies: dict[str, Variant] = {}  # of modules, by their names
         self.prefixes: dict[Any, str] = {}  # router -> the prefix it was made with
         self.included: dict[Any, tuple[str, Any]] = {}  # router -> the prefix it was included with, and by whom
         self.retired: frozenset[str] = retired_modules(world)  # they stand in for nothing
@@ -135,6 +137,7 @@ class State(ABC):
         self.servers: set[int] = set()  # the variants that start a server
         self.name_bindings: dict[FunctionRef, dict[str, Any]] = {}  # what function bodies bind their names to
         self.unbound: set[Any] = set()  # keys of names that their modules do not bind
+        self.signatures: dict[tuple[FunctionRef, bool], Signature] = {}  # of functions, and of the methods they are
         self.switch_names: dict[FunctionRef, dict[str, Any]] = {}
         self.taken: dict[FunctionRef, Mapping[str, tuple[str, Any]]] = {}  # name -> the keyword that it is, its default
         self.depth = 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastlint.graph.members import Members
+from fastlint.graph.signatures import Signature
 from fastlint.graph.state import (
     Frame,
     Variant,
@@ -66,14 +67,13 @@ class Variants(Members):
         ref: FunctionRef = (callee[1], callee[2])
         function = self.world.function(ref)
         bindings: dict[str, Values] = {}
-        params = function.params
         gathered: dict[str, Values] = {}
-        if receiver is not None and params and params[0].kind in ("p", "/"):
-            params = params[1:]
-        elif receiver is not None and params and params[0].kind == "*":
+        if receiver is not None and function.params and function.params[0].kind == "*":
             args = [(self._normal(receiver),), *args]  # a decorator's `wrapper(*args)`: self is one of them
-            gathered = {params[0].name: (("t", (args[0],)),)}
-        self.bind_arguments(params, args, keywords, bindings)
+            gathered = {function.params[0].name: (("t", (args[0],)),)}
+        taken = self.signature(ref, receiver is not None)
+        params = taken.params
+        self.bind_arguments(taken, args, keywords, bindings)
         for name, values in bindings.items():
             useful = tuple(value for value in values if value[0] != "k")
             if useful:
@@ -83,10 +83,10 @@ class Variants(Members):
         for param in params if switches else ():
             if param.name in switches:
                 values = bindings.get(param.name, UNKNOWN)
-                left_out = param.name not in bindings and None not in keywords
-                default = self.fixed_value(param.default, self.frame_of_definition(ref)) if left_out else ...
-                if explicit and default is not ...:
-                    values = (("k", default),)
+                if explicit and param.name not in bindings and None not in keywords:
+                    default = self._fixed_default(ref, param)
+                    if default is not ...:
+                        values = (("k", default),)
                 if is_switch(values) and stays(switches[param.name], values):
                     interesting[param.name] = values
         for name, (keyword, otherwise) in self.taken[ref].items() if switches and explicit else ():
@@ -139,6 +139,22 @@ class Variants(Members):
             }
             known.update((name, ...) for name in taken if name in tested)
         return known
+
+    def signature(self, ref: FunctionRef, bound: bool) -> Signature:
+        """What a call of a function can give it; of a bound method without the parameter that its receiver takes."""
+        known = self.signatures.get((ref, bound))
+        if known is None:
+            params = self.world.function(ref).params
+            takes_receiver = bound and bool(params) and params[0].kind in ("p", "/")
+            known = self.signatures[ref, bound] = Signature.of(params[1:] if takes_receiver else params)
+        return known
+
+    def _fixed_default(self, ref: FunctionRef, param: Param) -> Any:
+        """The constant that a parameter is where it is left out, else `Ellipsis`."""
+        node = param.default
+        if node is None or node[0] == "k":
+            return ... if node is None else node[1]
+        return self.fixed_value(node, self.frame_of_definition(ref)) if _may_be_member(node) else ...
 
     def fixed_value(self, node: Node, frame: Frame) -> Any:
         """The constant that a literal or a member of an enumeration (`Mode.FAST`) is, else `Ellipsis`."""
@@ -236,21 +252,19 @@ class Variants(Members):
         return self.facts[key]
 
     def bind_arguments(
-        self, params: list[Param], args: list[Values], keywords: Keywords, bindings: dict[str, Values]
+        self, taken: Signature, args: list[Values], keywords: Keywords, bindings: dict[str, Values]
     ) -> None:
-        positional = [param for param in params if param.kind in ("p", "/")]
-        for param, values in zip(positional, args, strict=False):
-            bindings[param.name] = values
-        left = args[len(positional) :]
-        gathering = next((param for param in params if param.kind == "*"), None) if left else None
-        if gathering is not None:
-            bindings[gathering.name] = (("t", tuple(shallow(values) for values in left)),)
-        names = {param.name for param in params if param.kind in ("p", "k")}
-        rest = next((param.name for param in params if param.kind == "**"), None)
+        bindings.update(zip(taken.positional, args, strict=False))
+        if taken.gathering is not None and len(args) > len(taken.positional):
+            left = args[len(taken.positional) :]
+            bindings[taken.gathering] = (("t", tuple(shallow(values) for values in left)),)
+        rest = taken.rest
         for name, values in keywords.items():
-            if name in names:
+            if name is None:
+                continue
+            if name in taken.named:
                 bindings[name] = values
-            elif name is not None and rest is not None and values:
+            elif rest is not None and values:
                 bindings[rest] = union(bindings.get(rest, UNKNOWN), (("d", ((name, shallow(values)),), UNKNOWN),))
 
     def param_values(self, variant: Variant, param: Param, frame: Frame) -> Values:
