@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fastlint.graph.contexts import State
 from fastlint.graph.guards import statements_of, terminates
 from fastlint.graph.origins import passed_for
 from fastlint.graph.shapes import Ancestors, last_name, names_in, statements_around
@@ -158,6 +159,48 @@ def _takes_turns(project: Project, function: FunctionRef) -> bool:
             return True
         if node[0] == "c" and node[2] is not None and node[2][-1] == "acquire":
             return True
+    return False
+
+
+def admits_few(project: Project, state: State, site: int) -> bool:
+    """Whether so many at most get to a site of a state: on the way there a semaphore or limiter is held around the
+    call, or was acquired."""
+    for (number, _), edge in project.graph.contexts.way(state):
+        function = project.graph.variants[number].function
+        if function[1] < 0:
+            continue
+        shape = project.shapes.call(function, edge.site if edge is not None else site)
+        around = shape[1] if shape is not None else ()
+        if any(part[0] == "with" and any(_limits(project, function, item[1]) for item in part[1]) for part in around):
+            return True
+        if any(_is_admission(project, function, call) for call in calls_within(project.shapes.body(function))):
+            return True
+    return False
+
+
+def _is_admission(project: Project, function: FunctionRef, call: Node) -> bool:
+    """`await semaphore.acquire()`, or a call of a function that hands on such a call: `return semaphore.acquire()`."""
+    if call[2] is None or call[2][0] not in ("n", "a"):
+        return False
+    if call[2][-1] == "acquire":
+        return _limits(project, function, call[2][2]) if call[2][0] == "a" else False
+    if not _LIMITING.intersection(words_of(call[2][-1])):
+        return False
+    for value in _values(project, function, call[2]):
+        plain = value[1] if value[0] == "b" else value
+        if plain[0] == "f":
+            inner = (plain[1], plain[2])
+            given = [row[1] for row in statements_of(project.shapes.body(inner)) if row[0] in ("ret", "e")]
+            calls = [node[2] if node is not None and node[0] == "w" else node for node in given]
+            if any(
+                node is not None
+                and node[0] == "c"
+                and last_name(node) == "acquire"
+                and node[2][0] == "a"
+                and _limits(project, inner, node[2][2])
+                for node in calls
+            ):
+                return True
     return False
 
 

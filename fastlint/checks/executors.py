@@ -8,17 +8,19 @@ from itertools import pairwise
 from typing import Any
 
 from fastlint.checks.blocking import shown
+from fastlint.checks.bounds import admits_few
 from fastlint.checks.served import Played, by_place, confidence, per_request, played, running, serves_request
 from fastlint.checks.ways import steps_to
 from fastlint.deploy.plan import Limits
 from fastlint.deploy.target import target_of
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
-from fastlint.graph.shapes import last_name, names_in, targets_of
+from fastlint.graph.shapes import Ancestors, last_name, names_in, targets_of
 from fastlint.graph.state import CALL, COROUTINE, LOOP, POOL, PROCESS, Event, Variant
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import calls_within
 
 _POOLS = ("threads", "processes")
 _NATIVE = frozenset({"torch", "onnxruntime", "tensorflow"})  # each computes on one native thread a core by default
@@ -205,6 +207,8 @@ def threads_per_request(project: Project) -> Iterator[Finding]:
         shape = project.shapes.call(function, site)
         if shape is not None and (_is_kept(shape[0]) or _asks_whether_alive(project.shapes.body(function))):
             continue
+        if (shape is not None and _is_waited_for(project, function, shape)) or admits_few(project, state, site):
+            continue
         kind = "multiprocessing.Process" if "Process" in calls[0].record.name else "threading.Thread"
         yield _less_if_unsure(_found(project, "FL209", calls, state, f"{kind}.start", ""))
 
@@ -212,6 +216,20 @@ def threads_per_request(project: Project) -> Iterator[Finding]:
 def _is_kept(call: Node) -> bool:
     """`self.worker.start()`: one thread that an object keeps, not one a request."""
     return bool(call[2] is not None and call[2][0] == "a" and call[2][2] is not None and call[2][2][0] == "a")
+
+
+def _is_waited_for(project: Project, function: FunctionRef, shape: tuple[Node, Ancestors]) -> bool:
+    """`thread.start()` … `thread.join()` in a plain function: whoever calls it waits, and has one thread at a time."""
+    callee = shape[0][2]
+    facts = project.graph.world.function(function) if function[1] >= 0 else None
+    if facts is None or facts.is_async or facts.is_generator or any(part[0] in ("for", "while") for part in shape[1]):
+        return False
+    if callee is None or callee[0] != "a" or callee[2] is None or callee[2][0] != "n":
+        return False
+    return any(
+        call[2] is not None and call[2][0] == "a" and call[2][2:] == [callee[2], "join"]
+        for call in calls_within(facts.body)
+    )
 
 
 def _asks_whether_alive(body: Block) -> bool:

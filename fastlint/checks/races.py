@@ -34,6 +34,7 @@ from fastlint.graph.contexts import Context, State
 from fastlint.graph.origins import assigned_to
 from fastlint.graph.places import Key, is_container, maker
 from fastlint.graph.state import ONCE
+from fastlint.graph.world import ClassRef
 from fastlint.project import Project
 from fastlint.source.facts import Node
 
@@ -154,23 +155,48 @@ def _meeting(project: Project, access: Access, accesses: list[Access]) -> tuple[
     if served.pool is not None and not _is_guarded(project, access, served.pool):
         if served.pool_many or (served.queue is not None and served.loop_many):
             return served.pool, None
-        for other in _other_writes(access, accesses):
+        for other in _other_writes(project, access, accesses):
             theirs = sharing.served[other.function]
             beside = theirs.pool is not None and theirs.queue != served.queue and not _is_once(project, theirs.pool)
             if theirs.loop is not None or theirs.pool_many or beside:
                 return served.pool, other
     if served.loop is not None and not _is_guarded(project, access, served.loop):
-        for other in _other_writes(access, accesses):
+        for other in _other_writes(project, access, accesses):
             theirs = sharing.served[other.function]
             if theirs.pool is not None and not _is_once(project, theirs.pool):
                 return served.loop, other
     return None, None
 
 
-def _other_writes(access: Access, accesses: list[Access]) -> Iterator[Access]:
+def _other_writes(project: Project, access: Access, accesses: list[Access]) -> Iterator[Access]:
     for other in accesses:
         if other.kind in WRITES and other.through is None and other.function != access.function and not other.locks:
-            yield other
+            if _may_be_one(project, access, other):
+                yield other
+
+
+def _may_be_one(project: Project, access: Access, other: Access) -> bool:
+    """Whether two accesses can be of one object: methods of two classes that only share a base never have the same
+    `self`."""
+    if access.place[0] != "attr":
+        return True
+    mine, theirs = _own_class(project, access), _own_class(project, other)
+    if mine is None or theirs is None:
+        return True
+    order = project.graph.sharing.interpreter.order
+    if access.place[1] not in order(mine) or access.place[1] not in order(theirs):
+        return True
+    related = mine in order(theirs) or theirs in order(mine)
+    below = project.graph.world.subclasses(mine, project.graph.sharing.interpreter.bases)
+    return related or any(theirs in order(each) for each in below)
+
+
+def _own_class(project: Project, access: Access) -> ClassRef | None:
+    """The class whose method makes an access of `self`; None where it is of anything else."""
+    facts = project.graph.world.function(access.function) if access.function[1] >= 0 else None
+    if facts is None or facts.owner < 0 or not facts.params:
+        return None
+    return (access.function[0], facts.owner)
 
 
 def _is_guarded(project: Project, access: Access, state: State) -> bool:
@@ -214,7 +240,7 @@ def _related(
         out.append(Step(project.where(access.function, race.basis.site), f"reads {name}"))
     if race.basis is not None and race.basis.stale >= 0:
         out.append(Step(project.where(access.function, race.basis.stale), "awaits: others run here"))
-    others = [other] if other is not None else list(_other_writes(access, accesses))[:2]
+    others = [other] if other is not None else list(_other_writes(project, access, accesses))[:2]
     for each in others:
         where = project.graph.world.dotted_name(each.function)
         out.append(Step(project.where(each.function, each.site), f"{where} changes it too"))
@@ -277,7 +303,7 @@ def stale_writes(project: Project) -> Iterator[Finding]:
             if race is None or race.basis is None or access.function in done or served.loop is None:
                 continue
             if not served.loop_many and not any(
-                sharing.served[other.function].many for other in _other_writes(access, accesses)
+                sharing.served[other.function].many for other in _other_writes(project, access, accesses)
             ):
                 continue
             if _is_guarded(project, access, served.loop):

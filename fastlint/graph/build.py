@@ -242,7 +242,16 @@ def _declare(interpreter: Interpreter, modules: list[Module], patterns: tuple[st
 
 
 def _contexts(interpreter: Interpreter, served: list[Module]) -> Contexts:
-    contexts = Contexts(interpreter.variants)
+    contexts = _spread(interpreter, served, frozenset())
+    apart: frozenset[int] = frozenset()
+    while more := contexts.made_apart() - apart:  # and what such closures alone have made
+        apart |= more
+        contexts = _spread(interpreter, served, apart)
+    return contexts
+
+
+def _spread(interpreter: Interpreter, served: list[Module], apart: frozenset[int]) -> Contexts:
+    contexts = Contexts(interpreter.variants, apart)
     names = {module.name for module in served}
     starters = _server_starters(interpreter)
     for variant in interpreter.variants:

@@ -24,6 +24,7 @@ from fastlint.graph.state import (
     Edge,
     Variant,
 )
+from fastlint.graph.world import FunctionRef
 
 
 class Context(Enum):
@@ -43,6 +44,7 @@ State = tuple[int, Context]
 # A way that is certain beats a shorter one that is not: the weights keep hops apart from doubts.
 _DOUBT = 1_000
 _ONCE = 100_000
+_APART = frozenset({Context.ELSEWHERE, Context.PROCESS})  # no part of the process that serves
 _UNREACHED = 10_000_000
 _FORGOTTEN = 1_000_000_000
 
@@ -61,8 +63,9 @@ class Arrival:
 class Contexts:
     """Every (variant, context) that can happen, each with its cheapest arrival."""
 
-    def __init__(self, variants: list[Variant]) -> None:
+    def __init__(self, variants: list[Variant], apart: frozenset[int] = frozenset()) -> None:
         self.variants = variants
+        self.apart = apart  # variants that do not exist in the process that serves
         self.arrivals: dict[State, Arrival] = {}
         self._heap: list[tuple[int, int, State, Arrival]] = []
         self._count = 0
@@ -70,6 +73,8 @@ class Contexts:
 
     def offer(self, state: State, arrival: Arrival) -> None:
         """Propose a way to reach a state; kept if it turns out to be the cheapest."""
+        if state[0] in self.apart and state[1] not in _APART:
+            return
         self._count += 1
         heapq.heappush(self._heap, (arrival.cost, self._count, state, arrival))
 
@@ -103,6 +108,19 @@ class Contexts:
                         self.variants[number].labels.get(edge.site, "") if edge.kind not in (CALL, COROUTINE) else "",
                     ),
                 )
+
+    def made_apart(self) -> frozenset[int]:
+        """The closures of functions that only run outside of the process that serves: a command line may put them
+        where the server looks for callbacks, but never in the server itself."""
+        reached: dict[FunctionRef, set[Context]] = {}
+        for number, context in self.arrivals:
+            reached.setdefault(self.variants[number].function, set()).add(context)
+        outside = {function for function, contexts in reached.items() if function[1] >= 0 and contexts <= _APART}
+        return frozenset(
+            variant.number
+            for variant in self.variants
+            if variant.env >= 0 and self.variants[variant.env].function in outside
+        )
 
     def way(self, state: State) -> list[tuple[State, Edge | None]]:
         """The states from the entry point to this one, each with the edge to the next (None at the end)."""
