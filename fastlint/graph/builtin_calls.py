@@ -9,6 +9,7 @@ from fastlint.graph.state import (
     Frame,
 )
 from fastlint.graph.values import (
+    TEXT,
     UNKNOWN,
     Value,
     Values,
@@ -71,7 +72,7 @@ class Builtins(Variants):
             if name in special:
                 for value in first:
                     self.implicit(value, special[name], frame, site, [])
-            return (("k", ""),) if name in ("str", "repr") else UNKNOWN
+            return (TEXT,) if name in ("str", "repr") else UNKNOWN
         if name == "getattr":
             attribute = only_constant(args[1]) if len(args) > 1 else ...
             found = self.attribute(first, attribute, frame, site) if isinstance(attribute, str) else UNKNOWN
@@ -127,7 +128,7 @@ class Builtins(Variants):
         if kind == "k":
             if name == "join" and args:
                 self.iterate(args[0], site, frame)
-            return (("k", ""),) if name not in ("split", "splitlines", "encode") else UNKNOWN
+            return (TEXT,) if name not in ("split", "splitlines", "encode") else UNKNOWN
         if kind == "co":
             if name == "result":
                 return tuple(value[1])

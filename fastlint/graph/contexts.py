@@ -111,15 +111,19 @@ class Contexts:
 
     def made_apart(self) -> frozenset[int]:
         """The closures of functions that only run outside of the process that serves: a command line may put them
-        where the server looks for callbacks, but never in the server itself."""
-        reached: dict[FunctionRef, set[Context]] = {}
-        for number, context in self.arrivals:
-            reached.setdefault(self.variants[number].function, set()).add(context)
-        outside = {function for function, contexts in reached.items() if function[1] >= 0 and contexts <= _APART}
+        where the server looks for callbacks, but never in the server itself. What registers routes on its way, or is
+        called by what does, is a server of its own, whoever starts it."""
+        makers = {variant.number for variant, *_ in entry_edges(self.variants)}
+        outside: dict[FunctionRef, bool] = {}
+        for state in self.arrivals:
+            function = self.variants[state[0]].function
+            if function[1] >= 0 and outside.get(function, True):
+                serves = state[1] not in _APART or any(number in makers for (number, _), _ in self.way(state))
+                outside[function] = not serves
         return frozenset(
             variant.number
             for variant in self.variants
-            if variant.env >= 0 and self.variants[variant.env].function in outside
+            if variant.env >= 0 and outside.get(self.variants[variant.env].function, False)
         )
 
     def way(self, state: State) -> list[tuple[State, Edge | None]]:

@@ -11,6 +11,7 @@ from fastlint.graph.protocols import Protocols
 from fastlint.graph.state import CALL, IMPLICIT, MAYBE, OFF_LOOP, Frame
 from fastlint.graph.values import (
     NONE,
+    TEXT,
     UNKNOWN,
     Value,
     Values,
@@ -430,7 +431,9 @@ class Expressions(Protocols):
         test = self.evaluate(node[1], frame)
         self.truth(test, site_of(node[1]), frame)
         constant = only_constant(test)
-        if constant is True or constant is False:
+        if constant is not True and constant is not False:
+            constant = self.outcome(node[1], test, frame)
+        if constant is not ...:
             return self.evaluate(node[2] if constant else node[3], frame)
         verdict = self.probe(node[1], frame)
         before, flags = frame.env, frame.flags
@@ -444,6 +447,10 @@ class Expressions(Protocols):
                 branches.append(self.evaluate(branch, frame))
             frame.env, frame.flags, frame.impossible = before, flags, False
         return mixed(branches)
+
+    @abstractmethod
+    def outcome(self, test: Node, values: Values, frame: Frame) -> Any:
+        """The outcome of a test that can have only one, else `Ellipsis`."""
 
     @abstractmethod
     def narrow(self, test: Node, truth: bool, frame: Frame) -> None:
@@ -493,7 +500,7 @@ class Expressions(Protocols):
                         if isinstance(self.find_method((value[1], value[2]), special), tuple):
                             self.implicit(value, special, frame, site_of(part), [])
                             break
-        return (("k", ""),)
+        return (TEXT,)
 
     def _starred(self, node: Node, frame: Frame) -> Values:
         return self.iterate(self.evaluate(node[1], frame), site_of(node[1]), frame)

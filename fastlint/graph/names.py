@@ -11,7 +11,7 @@ from fastlint.graph.state import Frame, State
 from fastlint.graph.values import UNKNOWN, Value, Values, collection, elements, shallow, union
 from fastlint.graph.world import Binding, ClassRef, Module
 from fastlint.rulebook.catalogue import TypeExpr
-from fastlint.source.facts import Node
+from fastlint.source.facts import Function, Node
 
 _BUILTINS = frozenset(dir(builtins))
 _FEW = 40  # functions worth looking into for who fills a container or sets an attribute; above that the name is common
@@ -112,7 +112,8 @@ class Names(State):
             return self._bind_by_star(module, name, key)
         self.facts[key] = UNKNOWN  # a cycle of imports or of definitions ends here
         for binding in bindings or ():
-            self.widen(key, self.bound(binding, found.name, self.module_frame(found.name), None))
+            if binding[0] != "def" or not _is_overload(found.facts.functions[binding[1]]):
+                self.widen(key, self.bound(binding, found.name, self.module_frame(found.name), None))
         for index in (rebinders or ())[:_FEW]:
             if index >= 0:
                 self.ensure((found.name, index))
@@ -457,6 +458,11 @@ class Names(State):
         if tag == "manager":
             return (("cm", shallow(self.typed(expression[1], receiver, args, keywords, result, frame)), -1, False),)
         return UNKNOWN
+
+
+def _is_overload(function: Function) -> bool:
+    """Whether a definition only tells type checkers how the one after it can be called (`typing.overload`)."""
+    return any(node is not None and node[0] in ("n", "a") and node[-1] == "overload" for node in function.decorators)
 
 
 def _is_placeholder(value: Value) -> bool:

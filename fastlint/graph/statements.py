@@ -265,7 +265,7 @@ class Interpreter(Definitions):
             return self.block(orelse, frame)
         values = self.evaluate(test, frame)
         self.truth(values, site_of(test), frame)
-        constant = self._constant(test, values, frame)
+        constant = self.outcome(test, values, frame)
         verdict = self.probe(test, frame)
         before, flags = frame.env, frame.flags
         frame.env = dict(before)
@@ -303,8 +303,8 @@ class Interpreter(Definitions):
             frame.env = before
         return True
 
-    def _constant(self, test: Node, values: Values, frame: Frame) -> Any:
-        """The outcome of a test that can have only one, else `Ellipsis`."""
+    def outcome(self, test: Node, values: Values, frame: Frame) -> Any:
+        """See `Expressions.outcome`."""
         if test is None:
             return ...
         if test[0] == "k":
@@ -321,12 +321,12 @@ class Interpreter(Definitions):
         if test[0] == "u" and test[1] == "not":
             if test[2] is not None and test[2][0] == "k":
                 return not test[2][1]
-            inner = self._constant(test[2], UNKNOWN, frame) if test[2] is not None and test[2][0] == "n" else ...
+            inner = self.outcome(test[2], UNKNOWN, frame) if test[2] is not None and test[2][0] == "n" else ...
             return not inner if inner is not ... else ...
         if test[0] == "bool":
             decisive = test[1] == "or"
             asked = [part for part in test[2] if part is not None and part[0] in ("n", "u", "cmp")]
-            parts = [self._constant(part, UNKNOWN, frame) for part in asked]
+            parts = [self.outcome(part, UNKNOWN, frame) for part in asked]
             return decisive if any(part is decisive for part in parts) or ["k", decisive] in test[2] else ...
         return self._platform(test, frame)
 

@@ -42,6 +42,7 @@ Values = tuple[Value, ...]
 UNKNOWN: Values = ()
 NONE: Value = ("k", None)
 SOMETHING: Value = ("k", ...)  # beside constants: it may also be something that nobody knows
+TEXT: Value = ("k", "", "any")  # a text that is made while the program runs: nobody knows which
 BEYOND = "…"  # the path of whatever comes of a library's type where nothing more is known
 _HOLDERS = frozenset({"l", "d", "co", "g", "ag", "cm"})
 _MOST = 48  # more alternatives than this say nothing useful about one call
@@ -219,7 +220,7 @@ def collection(values: Values) -> Value:
 
 def only_constant(values: Values) -> Any:
     """The constant that this certainly is, or `Ellipsis`."""
-    return values[0][1] if len(values) == 1 and values[0][0] == "k" else ...
+    return values[0][1] if len(values) == 1 and values[0][0] == "k" and values[0] != TEXT else ...
 
 
 def without_none(values: Values) -> Values:

@@ -25,11 +25,12 @@ from fastlint.graph.values import (
 )
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node, Param
-from fastlint.source.nodes import calls_within
+from fastlint.source.nodes import calls_within, nodes
 
 Keywords = Mapping[str | None, Values]
 
 _MOST_VARIANTS = 12
+_SIMPLE = frozenset({"e", "ret", "=", ":", "+="})  # statements that hold no others
 _UNSURE = object()  # assigned, and not a constant
 _MOST_OF_HIGHER_ORDER = 400
 BRIDGED: Value = ("i", "fastlint.bridged", "", 0)
@@ -428,7 +429,12 @@ def _scan_switches(block: Any, tested: set[str], assigned: dict[str, list[Any]])
             tested.update(_tested_names(statement[1]))
             _scan_switches(statement[2], tested, assigned)
             _scan_switches(statement[3], tested, assigned)
-        elif tag in ("=", ":", "+="):
+            continue
+        if tag in _SIMPLE:
+            for node in nodes(statement):
+                if node[0] == "if" and len(node) == 4 and any(calls_within(branch) for branch in node[2:4]):
+                    tested.update(_tested_names(node[1]))
+        if tag in ("=", ":", "+="):
             targets = statement[1] if tag == "=" else [statement[1]]
             value = statement[2] if tag == "=" else None
             constant = value[1] if value is not None and value[0] == "k" else _UNSURE
