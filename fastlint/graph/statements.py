@@ -395,7 +395,7 @@ class Interpreter(Definitions):
         return (
             test is not part
             and (test[1] == "or") is outcome
-            and any(self._constant(other, UNKNOWN, frame) is outcome for other in test[2] if other is not part)
+            and any(self.outcome(other, UNKNOWN, frame) is outcome for other in test[2] if other is not part)
         )
 
     def setters(self, test: Node, frame: Frame) -> frozenset[str]:
