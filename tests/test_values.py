@@ -90,3 +90,15 @@ def test_paths_behind_which_nothing_is_known_are_one() -> None:
     assert catalogue.leads_on("pymongo.MongoClient", "shop")
     assert not catalogue.leads_on("sqlalchemy.engine.ScalarResult", "all")
     assert not catalogue.leads_on("of.nobody.Known", "anything")
+
+
+def test_a_variant_that_is_known_stays_its_own_when_there_are_too_many() -> None:
+    switches = ", ".join(f"mode_{number}=None" for number in range(13))
+    tests = "\n".join(f"    if mode_{number}:\n        pass" for number in range(13))
+    calls = "\n".join(f"run(mode_{number}=True)" for number in range(13))
+    interpreter = graph_of(f"def run({switches}):\n{tests}\n\nrun()\n{calls}\n").sharing.interpreter
+    callee: Value = ("f", "app", 0, -1)
+    first = next(each for each in interpreter.of_function["app", 0] if len(each.bindings) == 13)
+    assert interpreter.variant_for(callee, None, [], {}, explicit=True) is first
+    unheard: Value = ("k", "a mode of which nobody has heard")
+    assert interpreter.variant_for(callee, None, [], {"mode_0": (unheard,)}, explicit=True).bindings == {}

@@ -15,6 +15,7 @@ from fastlint.deploy.plan import Limits
 from fastlint.deploy.target import target_of
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
+from fastlint.graph.guards import statements_of
 from fastlint.graph.shapes import Ancestors, last_name, names_in, targets_of
 from fastlint.graph.state import CALL, COROUTINE, LOOP, POOL, PROCESS, Event, Variant
 from fastlint.graph.world import FunctionRef
@@ -207,8 +208,10 @@ def threads_per_request(project: Project) -> Iterator[Finding]:
         shape = project.shapes.call(function, site)
         if shape is not None and (_is_kept(shape[0]) or _asks_whether_alive(project.shapes.body(function))):
             continue
-        if (shape is not None and _is_waited_for(project, function, shape)) or admits_few(project, state, site):
-            continue
+        if shape is not None and _is_waited_for(project, function, shape):
+            facts = project.graph.world.function(function)
+            if not (facts.is_async or facts.is_generator) or admits_few(project, state, site):
+                continue
         kind = "multiprocessing.Process" if "Process" in calls[0].record.name else "threading.Thread"
         yield _less_if_unsure(_found(project, "FL209", calls, state, f"{kind}.start", ""))
 
@@ -219,17 +222,32 @@ def _is_kept(call: Node) -> bool:
 
 
 def _is_waited_for(project: Project, function: FunctionRef, shape: tuple[Node, Ancestors]) -> bool:
-    """`thread.start()` … `thread.join()` in a plain function: whoever calls it waits, and has one thread at a time."""
+    """Whether a function goes on only when its thread has ended: `thread.start()` … `thread.join()`, or it iterates to
+    the end over something that the thread was given (a streamer, a queue). Then it has one thread a call."""
     callee = shape[0][2]
-    facts = project.graph.world.function(function) if function[1] >= 0 else None
-    if facts is None or facts.is_async or facts.is_generator or any(part[0] in ("for", "while") for part in shape[1]):
+    if function[1] < 0 or any(part[0] in ("for", "while") for part in shape[1]):
         return False
     if callee is None or callee[0] != "a" or callee[2] is None or callee[2][0] != "n":
         return False
+    body = project.shapes.body(function)
+    if any(
+        call[2] is not None and call[2][0] == "a" and call[2][2:] == [callee[2], "join"] for call in calls_within(body)
+    ):
+        return True
+    given = {name for made in project.shapes.assigned(function, callee[2][1]) for name in names_in(made)}
+    given |= {name for each in given for value in project.shapes.assigned(function, each) for name in names_in(value)}
+    drained = (statement[3] for statement in statements_of(body) if statement[0] == "for")
     return any(
-        call[2] is not None and call[2][0] == "a" and call[2][2:] == [callee[2], "join"]
-        for call in calls_within(facts.body)
+        not given.isdisjoint(names_in(iterable)) and _is_made_here(project, function, iterable) for iterable in drained
     )
+
+
+def _is_made_here(project: Project, function: FunctionRef, node: Node) -> bool:
+    """Whether what is iterated is an object that the function itself has made: `streamer`, `iter(queue.get, None)`."""
+    while node is not None and node[0] in ("a", "c"):
+        node = node[3][0] if node[0] == "c" and node[2] == ["n", "iter"] and node[3] else node[2]
+    made = project.shapes.assigned(function, node[1]) if node is not None and node[0] == "n" else []
+    return any(each is not None and each[0] == "c" and last_name(each)[:1].isupper() for each in made)
 
 
 def _asks_whether_alive(body: Block) -> bool:

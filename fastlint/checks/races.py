@@ -37,6 +37,7 @@ from fastlint.graph.state import ONCE
 from fastlint.graph.world import ClassRef
 from fastlint.project import Project
 from fastlint.source.facts import Node
+from fastlint.source.nodes import nodes
 
 _LOST = "the value that it makes out of the old one overwrites what the other has written meanwhile"
 _GONE = "the other has removed it meanwhile, and removing it again raises"
@@ -195,6 +196,9 @@ def _own_class(project: Project, access: Access) -> ClassRef | None:
     """The class whose method makes an access of `self`; None where it is of anything else."""
     facts = project.graph.world.function(access.function) if access.function[1] >= 0 else None
     if facts is None or facts.owner < 0 or not facts.params:
+        return None
+    bases = [each[2] for each in nodes(facts.body) if each[0] == "a" and each[3] == access.place[2]]
+    if not bases or any(base != ["n", facts.params[0].name] for base in bases):
         return None
     return (access.function[0], facts.owner)
 

@@ -66,7 +66,12 @@ class Builtins(Variants):
         if name in ("map", "filter"):
             return (("map", first),) if first else (("l", UNKNOWN),)
         if name == "iter":
-            return first
+            if len(args) < 2:
+                return first
+            items = UNKNOWN  # `iter(queue.get, None)` calls it for each item
+            for value in first:
+                items = union(items, self.call(site, value, [], {}, frame))
+            return (collection(items),)
         if name in ("len", "bool", "str", "repr", "hash", "int", "float", "bytes"):
             special = {"len": "__len__", "bool": "__bool__", "str": "__str__", "repr": "__repr__", "hash": "__hash__"}
             if name in special:

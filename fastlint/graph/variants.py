@@ -108,11 +108,14 @@ class Variants(Members):
             for kept in interesting.values()
             for value in kept
         )
-        if len(self.of_function.get(ref, ())) >= (_MOST_OF_HIGHER_ORDER if higher_order else _MOST_VARIANTS):
+        receivers = (receiver,) if receiver is not None else UNKNOWN
+        most = _MOST_OF_HIGHER_ORDER if higher_order else _MOST_VARIANTS
+        known = _key(ref, callee[3], receivers, interesting) in self.by_key
+        if len(self.of_function.get(ref, ())) >= most and not known:
             interesting = gathered
             if receiver is not None and receiver[0] == "o" and function.owner >= 0:
-                receiver = ("o", ref[0], function.owner, 0)
-        return self.variant_of(ref, callee[3], (receiver,) if receiver is not None else UNKNOWN, interesting)
+                receivers = (("o", ref[0], function.owner, 0),)
+        return self.variant_of(ref, callee[3], receivers, interesting)
 
     def _normal(self, receiver: Value) -> Value:
         """A receiver as variants know it: exact only where that says something."""
@@ -171,7 +174,7 @@ class Variants(Members):
         return only_constant(self.class_attribute(owners[0], node[3], frame))
 
     def variant_of(self, ref: FunctionRef, env: int, receiver: Values, bindings: dict[str, Values]) -> Variant:
-        key = (ref, env, receiver, tuple(sorted(bindings.items())))
+        key = _key(ref, env, receiver, bindings)
         found = self.by_key.get(key)
         if found is None:
             found = self.by_key[key] = Variant(len(self.variants), ref, env, receiver, bindings)
@@ -420,6 +423,11 @@ class Variants(Members):
             return False
         inner = self.variants[value[3]].names.get(node[1], UNKNOWN)
         return any(v[0] == "f" and self.world.function((v[1], v[2])).is_async for v in inner)
+
+
+def _key(ref: FunctionRef, env: int, receiver: Values, bindings: dict[str, Values]) -> Any:
+    """What tells one variant of a function from the others."""
+    return ref, env, receiver, tuple(sorted(bindings.items()))
 
 
 def _scan_switches(block: Any, tested: set[str], assigned: dict[str, list[Any]]) -> None:
