@@ -243,9 +243,11 @@ def _is_waited_for(project: Project, function: FunctionRef, shape: tuple[Node, A
 
 
 def _is_made_here(project: Project, function: FunctionRef, node: Node) -> bool:
-    """Whether what is iterated is an object that the function itself has made: `streamer`, `iter(queue.get, None)`."""
+    """Whether what is iterated is an object that the function itself has made: `streamer`, `enumerate(streamer)`,
+    `iter(queue.get, None)`."""
     while node is not None and node[0] in ("a", "c"):
-        node = node[3][0] if node[0] == "c" and node[2] == ["n", "iter"] and node[3] else node[2]
+        wraps = node[0] == "c" and node[2] is not None and node[2][0] == "n" and node[3]
+        node = node[3][0] if wraps else node[2]
     made = project.shapes.assigned(function, node[1]) if node is not None and node[0] == "n" else []
     return any(each is not None and each[0] == "c" and last_name(each)[:1].isupper() for each in made)
 
