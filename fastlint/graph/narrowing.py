@@ -160,7 +160,9 @@ class Narrowing(Expressions):
 
     def asks_for_loop(self, block: Block, frame: Frame) -> bool:
         """Whether a `try` body asks for the running loop (and so fails where there is none)."""
-        calls = [call for call in _calls_in(block) if _called(call) in _ASKING]
+        calls = self.blocks_ask.get(id(block))
+        if calls is None:
+            calls = self.blocks_ask[id(block)] = [call for call in _calls_in(block) if _called(call) in _ASKING]
         if not calls:
             return False
         # A `raise` of its own, or a loop that is entered, may fail where a loop runs, too
@@ -218,7 +220,7 @@ class Narrowing(Expressions):
         called = _called(node) if node[0] == "c" else ""
         if called in _FUNCTION_TESTS:
             frame.tests.update(dict.fromkeys(names, node))
-        elif any(_called(call) in self._asking_functions() for call in calls_within(node)):
+        elif self._asks(node):
             verdict = self.probe(node, frame)
             if verdict is not None:
                 frame.probes.update(dict.fromkeys(names, verdict))
@@ -231,6 +233,14 @@ class Narrowing(Expressions):
             kept = self.evaluate(on, frame)
             away = tuple(value for value in self.evaluate(off, frame) if value not in kept)
             frame.away.update(dict.fromkeys(names, away))
+
+    def _asks(self, node: Node) -> bool:
+        """Whether a call in an expression has the name of a function that asks for the loop; kept for each."""
+        known = self.expressions_ask.get(id(node))
+        if known is None:
+            asking = self._asking_functions()
+            known = self.expressions_ask[id(node)] = any(_called(call) in asking for call in calls_within(node))
+        return known
 
     def _asking_functions(self) -> frozenset[str]:
         """The names of the functions that ask for the loop."""

@@ -140,6 +140,9 @@ class State(ABC):
         self.signatures: dict[tuple[FunctionRef, bool], Signature] = {}  # of functions, and of the methods they are
         self.switch_names: dict[FunctionRef, dict[str, Any]] = {}
         self.taken: dict[FunctionRef, Mapping[str, tuple[str, Any]]] = {}  # name -> the keyword that it is, its default
+        # Facts outlive the analysis, so that no other node or block gets the identity of one
+        self.expressions_ask: dict[int, bool] = {}  # whether a call in an expression may ask for the loop
+        self.blocks_ask: dict[int, list[Node]] = {}  # the calls in blocks that may
         self.depth = 0
         self.entering: Any = None  # the lock that is just being entered
         self.asked: tuple[int, int, Any] = (-1, -1, None)  # the lock whose method a variant calls at a site

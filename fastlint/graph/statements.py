@@ -584,14 +584,19 @@ class Interpreter(Definitions):
 
 def _joined(left: dict[str, Values], right: dict[str, Values]) -> dict[str, Values]:
     """What names may be after two branches."""
-    out = {name: values for name, values in left.items() if name[:1] != "." or name == ".0" or name in right}
+    out = left.copy()
+    if left.keys() != right.keys():
+        for name in left:
+            if name[:1] == "." and name != ".0" and name not in right:
+                del out[name]
     for name, values in right.items():
-        known = out.get(name)
-        if known is None:
-            if name[:1] != "." or name == ".0":
-                out[name] = values
-        elif known is not values:
+        known = left.get(name)
+        if known is values:
+            continue
+        if known is not None:
             out[name] = mixed([known, values])
+        elif name[:1] != "." or name == ".0":
+            out[name] = values
     return out
 
 

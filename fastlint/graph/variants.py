@@ -110,8 +110,8 @@ class Variants(Members):
         )
         receivers = (receiver,) if receiver is not None else UNKNOWN
         most = _MOST_OF_HIGHER_ORDER if higher_order else _MOST_VARIANTS
-        known = _key(ref, callee[3], receivers, interesting) in self.by_key
-        if len(self.of_function.get(ref, ())) >= most and not known:
+        full = len(self.of_function.get(ref, ())) >= most
+        if full and _key(ref, callee[3], receivers, interesting) not in self.by_key:
             interesting = gathered
             if receiver is not None and receiver[0] == "o" and function.owner >= 0:
                 receivers = (("o", ref[0], function.owner, 0),)
