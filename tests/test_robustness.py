@@ -71,6 +71,12 @@ ROUTE = "import time\nfrom fastapi import FastAPI\napp = FastAPI()\n\n\n@app.get
             "".join(f"    {' ' * depth}if a:\n" for depth in range(90)) + " " * 94 + "b()", id="nested blocks"
         ),
         pytest.param("    a()" + "".join(f"\n\ndef f{n}():\n    f{n + 1}()" for n in range(2000)), id="a long way"),
+        pytest.param(
+            "    C2999().f(a)\n\nclass C0:\n    def f(self, x): x()\n"
+            + "".join(f"class C{n + 1}(C{n}): pass\n" for n in range(2999)),
+            id="a long descent",
+        ),
+        pytest.param("    try: a()\n    except b: time.sleep(9)\n" * 2000, id="very many ways to wait"),
         pytest.param("    return home(home(a, b, c), home, lambda: home)", id="calls itself"),
         pytest.param("    a = b = c = [a, b, c]\n    a = [a]\n    b = {a: b}\n    return a[b][c]()", id="holds itself"),
     ],

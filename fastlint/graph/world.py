@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -234,18 +235,36 @@ def _shared_folders(one: str, other: str) -> int:
 
 def _merge(rows: list[list[ClassRef | str]]) -> list[ClassRef | str]:
     """C3 linearisation; where a hierarchy has none (broken code), depth first."""
-    out: list[ClassRef | str] = []
     rows = [row for row in rows if row]
+    if len(rows) == 2 and rows[1] == rows[0][:1]:  # one base: long chains of classes must not cost their square each
+        return rows[0]
+    out: list[ClassRef | str] = []
     while rows:
-        for row in rows:
-            head = row[0]
-            if not any(head in other[1:] for other in rows):
-                break
-        else:
+        out.extend(_agreed(rows))
+        if rows:  # no order that all of them agree on: the nearest comes first
             head = rows[0][0]
+            out.append(head)
+            rows = [left for row in rows if (left := [entry for entry in row if entry != head])]
+    return out
+
+
+def _agreed(rows: list[list[ClassRef | str]]) -> list[ClassRef | str]:
+    """What the rows agree on, taken out of them: as long as one begins with what stands behind nothing in any."""
+    out: list[ClassRef | str] = []
+    starts = [0] * len(rows)
+    behind = Counter(entry for row in rows for entry in row[1:])
+    while True:
+        heads = [row[start] for row, start in zip(rows, starts, strict=True) if start < len(row)]
+        head = next((each for each in heads if not behind[each]), None)
+        if head is None:
+            break
         out.append(head)
-        rows = [[entry for entry in row if entry != head] for row in rows]
-        rows = [row for row in rows if row]
+        for number, row in enumerate(rows):
+            if starts[number] < len(row) and row[starts[number]] == head:
+                starts[number] += 1
+                if starts[number] < len(row):
+                    behind[row[starts[number]]] -= 1
+    rows[:] = [left for row, start in zip(rows, starts, strict=True) if (left := row[start:])]
     return out
 
 

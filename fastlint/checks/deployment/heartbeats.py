@@ -14,6 +14,7 @@ from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.state import MAYBE, OFF_LOOP
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
+from fastlint.source.facts import Node
 from fastlint.source.nodes import calls_within
 
 _EARLY = 0.75  # the Uvicorn worker's heartbeat: a loop blocked for 75 % of the timeout was killed (server-settings.md)
@@ -25,13 +26,12 @@ _WHEN = {Context.LOOP: "while requests are served", Context.STARTUP: "at start-u
 
 def workers_killed_while_blocking(project: Project) -> Iterator[Finding]:
     """A blocking call of a known length that outlasts a heartbeat or a probe."""
-    stalls = list(_stalls(project))
+    plans = [plan for plan in project.plans if deployed(plan)]
+    stalls = list(_stalls(project)) if plans else []
     if not stalls:
         return
     done: set[tuple[FunctionRef, int]] = set()
-    for plan in project.plans:
-        if not deployed(plan):
-            continue
+    for plan in plans:
         names = {module.name for module in imported_modules(project, plan)}
         for limit, who, step, contexts in _patience(plan):
             for function, site, seconds, name, state in stalls:
@@ -74,6 +74,7 @@ def _patience(plan: ServerPlan) -> Iterator[tuple[float, str, Step, frozenset[Co
 def _stalls(project: Project) -> Iterator[tuple[FunctionRef, int, float, str, State]]:
     """Every call that certainly stops the loop for a known number of seconds."""
     graph = project.graph
+    calls: dict[FunctionRef, dict[int, Node]] = {}
     for variant in graph.variants:
         for event, flags in variant.events.items():
             if event.rule != _SLEEPS or flags & (OFF_LOOP | MAYBE):
@@ -82,16 +83,21 @@ def _stalls(project: Project) -> Iterator[tuple[FunctionRef, int, float, str, St
                 arrival = graph.contexts.arrivals.get((variant.number, context))
                 if arrival is None or arrival.cost >= unreached_cost() or arrival.flags & MAYBE:
                     continue
-                seconds = _seconds(project, variant.function, event.site)
+                if variant.function not in calls:
+                    calls[variant.function] = _calls_by_site(project, variant.function)
+                seconds = _seconds(project, variant.function, calls[variant.function].get(event.site))
                 if seconds is not None:
                     yield variant.function, event.site, seconds, shown(event.name), (variant.number, context)
                 break
 
 
-def _seconds(project: Project, function: FunctionRef, site: int) -> float | None:
+def _calls_by_site(project: Project, function: FunctionRef) -> dict[int, Node]:
     world = project.graph.world
     body = world.function(function).body if function[1] >= 0 else world.modules[function[0]].facts.body
-    call = next((each for each in calls_within(body) if each[1] == site), None)
+    return {call[1]: call for call in calls_within(body)}
+
+
+def _seconds(project: Project, function: FunctionRef, call: Node) -> float | None:
     if call is None or not call[3]:
         return None
     value = constant(project, function[0], call[3][0])
