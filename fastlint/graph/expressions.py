@@ -87,6 +87,7 @@ class Expressions(Protocols):
         callees = self.evaluate(callee_node, frame)
         hands_on = name in _AWAITERS
         args: list[Values] = []
+        more = False  # there may be further arguments than these
         for argument in arg_nodes:
             if argument is not None and argument[0] == "*":
                 spread = self.evaluate(argument[1], frame)
@@ -95,9 +96,10 @@ class Expressions(Protocols):
                     args.extend(tuples[0][1])
                 else:
                     args.append(self.iterate(spread, site, frame))
+                    more = True
             else:
                 args.append(self._argument(argument, frame, hands_on))
-        keywords: dict[str | None, Values] = {}
+        keywords: dict[str | None, Values] = {None: UNKNOWN} if more else {}
         for key, argument in keyword_nodes:
             values = self._argument(argument, frame, hands_on)
             if key is None:

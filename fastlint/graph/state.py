@@ -138,6 +138,7 @@ class State(ABC):
         self.name_bindings: dict[FunctionRef, dict[str, Any]] = {}  # what function bodies bind their names to
         self.unbound: set[Any] = set()  # keys of names that their modules do not bind
         self.signatures: dict[tuple[FunctionRef, bool], Signature] = {}  # of functions, and of the methods they are
+        self.counted_names: dict[FunctionRef, frozenset[str]] = {}  # `*args` and `**options` that it asks the number of
         self.switch_names: dict[FunctionRef, dict[str, Any]] = {}
         self.taken: dict[FunctionRef, Mapping[str, tuple[str, Any]]] = {}  # name -> the keyword that it is, its default
         # Facts outlive the analysis, so that no other node or block gets the identity of one

@@ -8,6 +8,7 @@ from typing import Any
 from fastlint.graph.awaits import hands_over_awaited
 from fastlint.graph.definitions import Definitions
 from fastlint.graph.expressions import site_of
+from fastlint.graph.gathered import compared_count, count_key, first_called
 from fastlint.graph.guards import (
     assigns,
     breaks,
@@ -22,6 +23,7 @@ from fastlint.graph.guards import (
     terminates,
 )
 from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
+from fastlint.graph.taken import asked_keyword
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, mixed, only_constant, shallow, union
 from fastlint.graph.variants import alternatives, is_switch, stays
 from fastlint.source.facts import Block, Node
@@ -30,6 +32,7 @@ _DEEPEST_CALLS = 70
 _MOST_RUNS = 6
 _SAME = ("is", "eq", "in")
 _OTHER = ("is not", "ne", "not in")
+_CALLABLE = frozenset({"f", "b", "p", "c", "x", "once", "off", "mgr"})
 _LOCKS = frozenset({"threading.Lock", "threading.RLock", "threading.Condition"})
 _OF_LOCKS = frozenset({"acquire", "release", "wait", "wait_for"})
 _PLATFORM = frozenset({"sys.platform", "os.name", "platform.system"})
@@ -313,27 +316,40 @@ class Interpreter(Definitions):
             fixed = self._fixed(test[1], frame)
             if fixed is ... and test[1] not in frame.env:
                 fixed = self._module_constant(test[1], frame)
+            elif fixed is ...:
+                fixed = self._count(test[1], frame)
             return bool(fixed) if fixed is not ... else ...
-        if test[0] == "cmp" and len(test[3]) == 1 and test[2] is not None and test[2][0] == "n":
+        if (asked := asked_keyword(test)) is not None:
+            fixed = self._fixed(asked, frame)
+            return bool(fixed) if fixed is not ... else ...
+        if (called := first_called(test)) is not None:
+            return self._first_is_callable(called, test, frame)
+        if (compared := compared_count(test)) is not None:
+            name, compare, number = compared
+            count = self._count(name, frame)
+            return compare(count, number) if count is not ... else ...
+        if test[0] == "cmp" and len(test[3]) == 1 and test[2] is not None and test[2][0] in ("n", "c"):
             outcome = self._compared(test, frame)
             if outcome is not ...:
                 return outcome
         if test[0] == "u" and test[1] == "not":
             if test[2] is not None and test[2][0] == "k":
                 return not test[2][1]
-            inner = self.outcome(test[2], UNKNOWN, frame) if test[2] is not None and test[2][0] == "n" else ...
+            inner = self.outcome(test[2], UNKNOWN, frame)
             return not inner if inner is not ... else ...
         if test[0] == "bool":
             decisive = test[1] == "or"
-            asked = [part for part in test[2] if part is not None and part[0] in ("n", "u", "cmp")]
-            parts = [self.outcome(part, UNKNOWN, frame) for part in asked]
-            return decisive if any(part is decisive for part in parts) or ["k", decisive] in test[2] else ...
+            parts = [... if part is None or part[0] == "k" else self.outcome(part, UNKNOWN, frame) for part in test[2]]
+            if any(part is decisive for part in parts) or ["k", decisive] in test[2]:
+                return decisive
+            return ... if ... in parts else not decisive
         return self._platform(test, frame)
 
     def _compared(self, test: Node, frame: Frame) -> Any:
         """How a parameter that certainly is one constant compares with others, else `Ellipsis`."""
         operator, right = test[3][0]
-        fixed = self._fixed(test[2][1], frame)
+        name = test[2][1] if test[2][0] == "n" else asked_keyword(test[2])
+        fixed = self._fixed(name, frame) if name is not None else ...
         if fixed is ... or right is None or (operator not in _SAME and operator not in _OTHER):
             return ...
         parts = alternatives(right) if operator in ("in", "not in") else [right]
@@ -358,6 +374,18 @@ class Interpreter(Definitions):
         if name not in switches or not is_switch(bound) or not stays(switches[name], bound):
             return ...
         return only_constant(bound)
+
+    def _count(self, name: str, frame: Frame) -> Any:
+        """How many arguments a parameter certainly gathered in this variant, else `Ellipsis`."""
+        return only_constant(frame.variant.bindings.get(count_key(name), UNKNOWN))
+
+    def _first_is_callable(self, name: str, test: Node, frame: Frame) -> Any:
+        """Whether the first of the arguments that a parameter gathered can be called, else `Ellipsis`."""
+        count = self._count(name, frame)
+        if count is ... or count == 0:
+            return ... if count is ... else False
+        can = {value[0] in _CALLABLE for value in self.evaluate(test[3][0], frame)}
+        return can.pop() if len(can) == 1 else ...
 
     def _platform(self, test: Node, frame: Frame) -> Any:
         """False for a test that asks for a desktop's operating system (servers run on Linux), else `Ellipsis`."""

@@ -1,6 +1,7 @@
-"""What a function takes out of its `**keywords`, once, under a name: `mode = options.get("mode", "fast")`.
+"""What a function takes out of its `**keywords`: `mode = options.get("mode", "fast")`, once, under a name; or nameless,
+where it is asked for: `if options.get("mode"):`.
 
-Such a name is as good as a parameter with a default. Looks at structure alone: evaluates nothing.
+Both are as good as a parameter with a default. Looks at structure alone: evaluates nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 from fastlint.graph.guards import statements_of
 from fastlint.source.facts import Function, Node
-from fastlint.source.nodes import nodes
+from fastlint.source.nodes import calls_within, nodes
 
 _TAKES = frozenset({"get", "pop"})
 _CHANGES = frozenset({"update", "setdefault", "clear", "popitem"})
@@ -30,26 +31,46 @@ def taken_keywords(function: Function) -> dict[str, Taken]:
     if gathering is None:
         return {}
     named = {param.name for param in function.params}
+    nameless: dict[str, tuple[Taken, int]] = {}
     found: dict[str, tuple[Taken, int]] = {}
     bound: list[str] = []
     changed: dict[str | None, int] = {}  # keyword (None: any) -> the site from which on it may be another one
     for statement in statements_of(function.body):
         names = _bound_names(statement)
         bound.extend(names)
-        taken = _taken(statement, gathering) if len(names) == 1 else None
+        taken = _taken(_value(statement), gathering) if len(names) == 1 else None
         if taken is not None and taken.keyword not in named:
             found[names[0]] = taken, statement[-1]
+        for part in _own(statement):
+            for call in calls_within(part):
+                asked = _taken(call, gathering)
+                if asked is not None and asked.keyword not in named and call[2][3] == "get":
+                    nameless[str(asked_keyword(call))] = asked, statement[-1]  # the last place at which it is asked for
         for keyword in [None] if gathering in names else _changed(statement, gathering):
             changed[keyword] = min(changed.get(keyword, statement[-1]), statement[-1])
+    once = {name: row for name, row in found.items() if bound.count(name) == 1}
     return {
         name: taken
-        for name, (taken, site) in found.items()
-        if bound.count(name) == 1 and all(site <= changed.get(each, site) for each in (None, taken.keyword))
+        for name, (taken, site) in {**once, **nameless}.items()
+        if all(site <= changed.get(each, site) for each in (None, taken.keyword))
     }
 
 
-def _taken(statement: Any, gathering: str) -> Taken | None:
-    node = statement[2] if statement[0] == "=" else statement[3] if statement[0] == ":" else None
+def asked_keyword(node: Node) -> str | None:
+    """The name that stands for `options.get("mode", "fast")`: no name that a program can have."""
+    if node is None or node[0] != "c" or node[2] is None or node[2][0] != "a" or node[2][3] != "get":
+        return None
+    base = node[2][2]
+    taken = _taken(node, base[1]) if base is not None and base[0] == "n" else None
+    return None if taken is None else f"{base[1]}[{taken.keyword!r}:{taken.default!r}]"
+
+
+def _value(statement: Any) -> Node:
+    return statement[2] if statement[0] == "=" else statement[3] if statement[0] == ":" else None
+
+
+def _taken(node: Node, gathering: str) -> Taken | None:
+    """What a call of `get` or `pop` takes out of the keywords."""
     if node is None or node[0] != "c" or not _is_method(node[2], gathering, _TAKES) or node[4]:
         return None
     arguments = node[3]
@@ -100,7 +121,7 @@ def _changed(statement: Any, gathering: str) -> Iterator[str | None]:
             if each[0] == "s" and each[2] == ["n", gathering] and statement[0] in ("=", "+=", "del"):
                 yield _constant(each[3])
             elif each[0] == "c" and _is_method(each[2], gathering, _CHANGES):
-                yield None
+                yield _constant(each[3][0]) if each[2][3] == "setdefault" and each[3] else None
             elif each[0] == "c" and _is_method(each[2], gathering, _TAKES) and each[2][3] == "pop" and each[3]:
                 keyword = _constant(each[3][0])
                 if keyword is not None:

@@ -6,13 +6,14 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from fastlint.graph.gathered import counted_names, counts
 from fastlint.graph.members import Members
 from fastlint.graph.signatures import Signature
 from fastlint.graph.state import (
     Frame,
     Variant,
 )
-from fastlint.graph.taken import taken_keywords
+from fastlint.graph.taken import asked_keyword, taken_keywords
 from fastlint.graph.values import (
     UNKNOWN,
     Value,
@@ -95,6 +96,8 @@ class Variants(Members):
             values = (("k", otherwise),) if left_out else keywords[keyword]
             if name in switches and is_switch(values) and not (left_out and None in keywords):
                 interesting[name] = values
+        if explicit and None not in keywords and (taken.gathering or taken.rest):
+            interesting.update(counts(taken, self.counted(ref), args, keywords))
         for param in params:
             given = bindings.get(param.name)
             if given:
@@ -142,6 +145,13 @@ class Variants(Members):
                 if param.name in tested and _is_steady(assigned.get(param.name, [...]))
             }
             known.update((name, ...) for name in taken if name in tested)
+        return known
+
+    def counted(self, ref: FunctionRef) -> frozenset[str]:
+        """The `*args` and `**options` whose number a function asks for; kept for each."""
+        known = self.counted_names.get(ref)
+        if known is None:
+            known = self.counted_names[ref] = counted_names(self.world.function(ref))
         return known
 
     def signature(self, ref: FunctionRef, bound: bool) -> Signature:
@@ -504,6 +514,9 @@ def _tested_names(test: Node) -> list[str]:
         return []
     if test[0] == "n":
         return [test[1]]
+    if test[0] == "c":
+        asked = asked_keyword(test)
+        return [] if asked is None else [asked]
     if test[0] == "u" and test[1] == "not":
         return _tested_names(test[2])
     if test[0] == "cmp" and len(test[3]) == 1:
