@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from fastlint.checks.ways import steps_to, sureness
 from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
+from fastlint.graph.newborn import is_of_newborn
 from fastlint.graph.state import OFF_LOOP, ONCE, Edge, Event
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
@@ -16,6 +17,8 @@ from fastlint.project import Project
 _PER_REQUEST = frozenset({"FL115"})  # building once, before the first request, is what they should do
 _ANYWHERE = frozenset({"FL116"})  # a log handler is configured at import, and blocks later, on every record
 _OTHER_CHECKS = frozenset({"FL402"})
+_AT_A_TERMINAL = frozenset({"FL110"})  # nobody sits at the terminal of a service
+_DEBUGGERS = ("breakpoint", "builtins.breakpoint", "pdb.", "ipdb.", "debugpy.")  # they are forgotten anywhere
 _FIRST_TO_FAIL = re.compile(
     r"/(?:\w+[-_])?(?:health|healthz|ready|readyz|live|livez|liveness|readiness|ping|metrics|login|token|auth|signin|sign-in)\b"
 )
@@ -84,6 +87,8 @@ def _primitives(project: Project) -> list[_Primitive]:
                 state = (variant.number, context)
                 arrival = graph.contexts.arrivals.get(state)
                 if arrival is None or (flags & OFF_LOOP and event.rule not in _ANYWHERE):
+                    continue
+                if event.lock is not None and is_of_newborn(graph.sharing, graph.contexts, state, event.lock):
                     continue
                 key = (variant.function, event.site, event.rule)
                 known = found.get(key)
@@ -166,6 +171,8 @@ def _finding(
         notes.append(f"a way of {len(steps)} steps: too many to be sure that it is ever taken as a whole")
     if arrival.cost >= unreached_cost():
         notes.append("no route or other entry point was found that reaches it; whatever does runs it on a loop")
+        if event.rule in _AT_A_TERMINAL and not event.name.startswith(_DEBUGGERS):
+            confidence = min(confidence, Confidence.LOW)  # a program for a terminal, with a loop of its own
     if len(members) > _MOST_RELATED + 1:
         notes.append(f"{len(members)} blocking calls behind this one; the first {_MOST_RELATED + 1} are shown")
     if primitive.state[1] is Context.LOOP:

@@ -56,6 +56,10 @@ _RESOURCES = re.compile(
 )
 
 
+# Who asks whether this is the main thread knows that there are others, and lets only one of them in
+_ASKS_FOR_THREAD = frozenset({"main_thread"})
+
+
 @dataclass(frozen=True, slots=True)
 class _Race:
     """A write and the earlier read that it rests on."""
@@ -206,6 +210,8 @@ def _own_class(project: Project, access: Access) -> ClassRef | None:
 def _is_guarded(project: Project, access: Access, state: State) -> bool:
     """Whether every caller holds a lock around it, or it only runs once."""
     if _is_once(project, state):
+        return True
+    if project.graph.sharing.calls_by_name(access.function, _ASKS_FOR_THREAD):
         return True
     own = {hold.lock for hold in access.locks}
     return bool(project.graph.sharing.guards(access, state[1]) - own) or _is_synchronized(project, access)

@@ -50,13 +50,15 @@ class Hold(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """A read on which a later value or decision rests; `stale` is the site of a wait that happened since, or -1."""
+    """A read on which a later value or decision rests; `stale` is the site of a wait that happened since, or -1.
+    `part` is what was read of an element: the attribute of `entries[key].count`; "" for the element as a whole."""
 
     place: Key
     site: int
     how: str
     locks: frozenset[Hold]
     stale: int = -1
+    part: str = ""
 
 
 class Access(NamedTuple):

@@ -9,6 +9,7 @@ from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import nodes, parts
 
 _GIVE_UP_EARLY = frozenset({"wait", "wait_for", "timeout", "timeout_at", "fail_after", "move_on_after"})
+_WAITS = frozenset({"wait", "communicate"})
 
 
 def suspends(block: Block) -> bool:
@@ -55,6 +56,19 @@ def hands_over_awaited(block: Block, executor: str) -> bool:
                 handed += sum(_submits(argument, executor) for argument in given)
         waiting.extend((inner, awaited) for inner in parts(node))
     return 0 < handed == _mentions(block, executor)
+
+
+def waits_for_child(block: Block, process: str) -> bool:
+    """Whether a block waits for the child process of this name, or hands that wait over (`to_thread(child.wait)`), or
+    looks again and again until it has ended."""
+    for node in nodes(block):
+        if node[0] == "a" and node[3] in _WAITS and _is_name(node[2], process):
+            return True
+        if node[0] == "while" and any(
+            each[0] == "a" and each[3] == "poll" and _is_name(each[2], process) for each in nodes(node[2])
+        ):
+            return True
+    return False
 
 
 def _submits(node: Node, executor: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastlint.graph.constants import Bindings, attribute_literal, bindings_of, is_literal, module_literal, once_literal
+from fastlint.graph.guards import raises, same_place
 from fastlint.graph.protocols import Protocols
 from fastlint.graph.state import CALL, IMPLICIT, MAYBE, OFF_LOOP, Frame
 from fastlint.graph.values import (
@@ -126,6 +127,8 @@ class Expressions(Protocols):
             self.finish(arg_nodes, frame)
         out: Values = UNKNOWN
         meant = [callee for callee in callees if callee != NONE and not (awaited and not self.can_be_awaited(callee))]
+        if frame.tried and callee_node[0] == "a":
+            meant = [callee for callee in meant if self._falls_back(callee, callee_node[2], frame)]
         flags = MAYBE if len(meant) > 1 and len({_told_apart(callee) for callee in meant}) > 1 else 0
         away = frame.away.get(callee_node[1], ()) if frame.away and callee_node[0] == "n" else ()
         for callee in meant:
@@ -133,6 +136,22 @@ class Expressions(Protocols):
             where = flags | OFF_LOOP if callee in away else flags
             out = union(out, self.call(site, callee, args, keywords, frame, where, awaited))
         return out
+
+    def _falls_back(self, callee: Value, receiver: Node, frame: Frame) -> bool:
+        """Whether a method can be what is left where another one of the same receiver has raised NotImplementedError:
+        not where every class in question implements that one."""
+        inner = callee[1] if callee[0] == "b" else callee
+        if inner[0] != "f":
+            return True
+        owner = self.world.function((inner[1], inner[2])).owner
+        for tried, name in frame.tried if owner >= 0 else ():
+            if same_place(tried, receiver):
+                own = self.find_method((inner[1], owner), name)
+                below = [ref for _, ref in self.overrides((inner[1], owner), name)]
+                found = [*below, own] if isinstance(own, tuple) else below
+                if found and not any(raises(self.world.function(ref).body, "NotImplementedError") for ref in found):
+                    return False
+        return True
 
     def can_be_awaited(self, callee: Value) -> bool:
         """Whether awaiting a call of this value can work: a plain function with a plain result is not what is meant
@@ -155,7 +174,9 @@ class Expressions(Protocols):
         if node == ["k", None] or (node[0] == "n" and node[1] in _PLAIN):
             return False
         declared = self.annotation(node, self.frame_of_definition(ref))
-        return not declared or any(value[0] == "co" or value[0] == "i" for value in declared)
+        return not declared or any(
+            value[0] == "co" or (value[0] == "i" and not self.catalogue.waits(value[1])) for value in declared
+        )
 
     def router_at(self, node: Node, frame: Frame) -> Any:
         """The key of a router that is a module's name (`router`, `users.router`); remembers its own prefix."""

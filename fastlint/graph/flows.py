@@ -217,7 +217,7 @@ class Walk:
         self._note_held(node[1])
         if node[3] in _METHODS and self.root(node[2]) is not None:
             return _NOTHING  # `kept.discard`, handed over as a callback, asks for nothing
-        return self.value(node[2])
+        return _part_of(self.value(node[2]), node[3])
 
     def _subscript(self, node: Node) -> Bases:
         place = self.root(node)
@@ -491,7 +491,8 @@ class Walk:
         """`entry.count = …` where `entry` is an element of a shared container."""
         place = self.root(base) if base is not None and base[0] in ("s", "n") else None
         if place is not None and (base[0] == "s" or base[1] in self.aliases):
-            self.write(place, PUT, target[1], bases, value, index)
+            # Nothing gets lost of an attribute that was not read: `entry.client = connect(entry.address)`
+            self.write(place, PUT, target[1], _of_part(bases, target[3]), value, index)
         elif base is not None and base[0] != "n":
             self.value(base)
 
@@ -781,6 +782,16 @@ def _stale(bases: Bases, site: int) -> Bases:
     if all(basis.stale >= 0 for basis in bases):
         return bases
     return frozenset(basis if basis.stale >= 0 else basis._replace(stale=site) for basis in bases)
+
+
+def _part_of(bases: Bases, name: str) -> Bases:
+    """An attribute of what was read: the outermost one of an element is the one that somebody may assign."""
+    return frozenset(basis if basis.part else basis._replace(part=name) for basis in bases)
+
+
+def _of_part(bases: Bases, name: str) -> Bases:
+    """The reads of one attribute of an element."""
+    return frozenset(basis for basis in bases if basis.part == name)
 
 
 def _may_hold(value: Node) -> bool:

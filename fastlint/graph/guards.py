@@ -263,6 +263,38 @@ def is_main_guard(test: Node) -> bool:
     )
 
 
+def catches(kind: Node, name: str) -> bool:
+    """Whether a handler is for exceptions of this name, alone or among others."""
+    if kind is None:
+        return False
+    if kind[0] == "t":
+        return any(catches(part, name) for part in kind[1])
+    return kind[0] in ("n", "a") and bool(kind[-1] == name)
+
+
+def methods_called(block: Block) -> Iterator[tuple[Node, str]]:
+    """The receivers (a name, or an attribute) and the names of the methods that the statements of a block call."""
+    for statement in block:
+        for call in calls_within(statement):
+            if call[2] is not None and call[2][0] == "a" and _place(call[2][2]) is not None:
+                yield call[2][2], call[2][3]
+
+
+def raises(block: Block, name: str) -> bool:
+    """Whether a block raises an exception of this name by itself."""
+    for statement in statements_of(block):
+        if statement[0] == "raise" and statement[1] is not None:
+            raised = statement[1][2] if statement[1][0] == "c" else statement[1]
+            if raised is not None and raised[0] in ("n", "a") and raised[-1] == name:
+                return True
+    return False
+
+
+def same_place(left: Node, right: Node) -> bool:
+    """Whether two nodes are one name, or one attribute of one name: wherever they stand."""
+    return _same(left, right)
+
+
 def catches_runtime_error(kind: Node) -> bool:
     if kind is None:
         return True

@@ -79,6 +79,8 @@ class Narrowing(Expressions):
         callee, args = test[2], test[3]
         if callee is not None and callee[0] == "a" and callee[3] == "done" and truth:
             self.finish([callee[2]], frame)
+        if callee is not None and callee[0] == "a" and callee[3] == "poll" and truth:
+            self._make_ready(callee[2], frame)
         if callee is None or callee[0] not in ("n", "a") or not args or args[0] is None:
             return
         name = callee[-1]
@@ -126,14 +128,29 @@ class Narrowing(Expressions):
             elif node[0] == "n" and node[1] in frame.env:
                 frame.env[node[1]] = _finished(frame.env[node[1]])
 
-    def _narrow_instance(self, node: Node, classes: Node, truth: bool, frame: Frame) -> None:
-        if node[0] == "a" and node[2] is not None and node[2][0] == "n":
+    def _make_ready(self, node: Node, frame: Frame) -> None:
+        """From here on there is something to receive: `while connection.poll(): connection.recv()`."""
+        name = self._narrowed_name(node, frame)
+        if name is not None:
+            frame.env[name] = tuple(self._ready(value) for value in frame.env.get(name, UNKNOWN))
+
+    def _ready(self, value: Any) -> Any:
+        ready = f"{value[1]}:ready" if value[0] == "i" and not value[2] else ""
+        return ("i", ready, "", value[3]) if ready and self.catalogue.order(ready) else value
+
+    def _narrowed_name(self, node: Node, frame: Frame) -> str | None:
+        """The name under which the environment keeps what is known of a name, or an attribute of a name, from here on;
+        None for anything else."""
+        if node is not None and node[0] == "a" and node[2] is not None and node[2][0] == "n":
             name = f".{node[2][1]}.{node[3]}"
             frame.env.setdefault(name, self.evaluate(node, frame))
             frame.narrowed = True
-        elif node[0] == "n":
-            name = node[1]
-        else:
+            return name
+        return node[1] if node is not None and node[0] == "n" else None
+
+    def _narrow_instance(self, node: Node, classes: Node, truth: bool, frame: Frame) -> None:
+        name = self._narrowed_name(node, frame)
+        if name is None:
             return
         wanted: Values = UNKNOWN
         for part in classes[1] if classes is not None and classes[0] == "t" else [classes]:

@@ -6,7 +6,7 @@ from fastlint.graph.calls import Calls
 from fastlint.graph.state import CALL, IMPLICIT, Frame
 from fastlint.graph.values import UNKNOWN, Values, elements, union
 
-_EXECUTOR = "concurrent.futures.Executor"
+_LEFT_IDLE = frozenset({"concurrent.futures.Executor", "subprocess.Popen"})
 
 
 class Protocols(Calls):
@@ -74,7 +74,7 @@ class Protocols(Calls):
         return out
 
     def enter(self, values: Values, site: int, frame: Frame, is_async: bool, idle: bool = False) -> Values:
-        """What `with value as x` binds; entering and leaving run here. `idle`: an executor has no work left then."""
+        """What `with value as x` binds; entering and leaving run here. `idle`: nothing is left to wait for then."""
         out: Values = UNKNOWN
         for value in values:
             kind = value[0]
@@ -90,7 +90,7 @@ class Protocols(Calls):
             elif kind == "i":
                 if not is_async:
                     self.implicit(value, "__enter__", frame, site, [])
-                    if not (idle and any(spec.name == _EXECUTOR for spec in self.catalogue.order(value[1]))):
+                    if not (idle and any(spec.name in _LEFT_IDLE for spec in self.catalogue.order(value[1]))):
                         self.implicit(value, "__exit__", frame, site, [])
                 out = union(out, self.entered((value,), frame, site, is_async))
             elif kind == "co":  # async with await …; aiohttp's request objects

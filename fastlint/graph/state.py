@@ -113,6 +113,13 @@ class Frame:
     away: dict[str, Values] = field(default_factory=dict)  # what a name holds only where no loop runs
     tests: dict[str, Node] = field(default_factory=dict)  # the names that hold what a test of a function has said
     quiet: bool = False  # evaluate for the values alone: record no edges and no events
+    would_raise: bool = False  # what would have to wait raises instead: `except BlockingIOError` waits for that
+    tried: tuple[tuple[Node, str], ...] = ()  # receivers and methods that have just raised NotImplementedError
+
+
+# Of a file or socket that was made non-blocking, they raise BlockingIOError where they would have to wait
+_RAISES_INSTEAD = ("socket.socket.", "ssl.SSLSocket.", "multiprocessing.connection.Connection.", "os.read", "os.write")
+_TRANSFERS = frozenset({"accept", "connect", "recv", "recv_bytes", "recv_into", "recvfrom", "read", "send", "write"})
 
 
 class State(ABC):
@@ -178,6 +185,8 @@ class State(ABC):
             return
         key = Edge(site if site >= 0 else frame.statement, kind, target.number)
         flags |= frame.flags
+        if frame.would_raise and target.function[1] >= 0 and self.world.function(target.function).name in _TRANSFERS:
+            flags |= OFF_LOOP  # a wrapper's method of the same meaning
         for lock in frame.locks:
             self.holds.setdefault(lock, {})[frame.variant.number, key] = None
         known = frame.variant.edges.get(key)
@@ -185,7 +194,7 @@ class State(ABC):
 
     def event(self, frame: Frame, site: int, name: str, spec: Spec, flags: int = 0) -> None:
         """Record that the frame's variant calls something that blocks."""
-        if frame.quiet or spec.rule is None:
+        if frame.quiet or spec.rule is None or (frame.would_raise and name.startswith(_RAISES_INSTEAD)):
             return
         of = self.asked[2] if self.asked[:2] == (frame.variant.number, site) else None
         key = Event(site if site >= 0 else frame.statement, name, spec.rule, spec, self.entering, of)

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastlint.graph.awaits import hands_over_awaited
+from fastlint.graph.awaits import hands_over_awaited, waits_for_child
 from fastlint.graph.definitions import Definitions
 from fastlint.graph.expressions import site_of
 from fastlint.graph.gathered import compared_count, count_key, first_called
 from fastlint.graph.guards import (
     assigns,
     breaks,
+    catches,
     catches_runtime_error,
     guarded_place,
     is_main_guard,
     is_type_checking,
+    methods_called,
     misses_cache,
     misses_file,
     misses_in_try,
     parts_asked,
+    statements_of,
     terminates,
 )
 from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
@@ -512,8 +515,9 @@ class Interpreter(Definitions):
             suppresses = suppresses or any(v[0] == "i" and v[1] == "contextlib.suppress" for v in values)
             lock = None if is_async else self.lock_at(expression, values, frame)
             self.entering = lock
-            awaited = target is not None and target[0] == "n" and hands_over_awaited(body, target[1])
-            bound = self.enter(values, site, frame, is_async, idle=awaited)
+            name = target[1] if target is not None and target[0] == "n" else None
+            idle = name is not None and (hands_over_awaited(body, name) or self._is_waited_for(body, name, frame))
+            bound = self.enter(values, site, frame, is_async, idle=idle)
             self.entering = None
             if lock is not None:
                 frame.locks = (*frame.locks, lock)
@@ -522,6 +526,12 @@ class Interpreter(Definitions):
         alive = self.block(body, frame)
         frame.locks = held
         return alive or suppresses
+
+    def _is_waited_for(self, body: Block, name: str, frame: Frame) -> bool:
+        """Whether a block, or a function in it, waits for the child process of this name: none is left at its end."""
+        functions = self.world.modules[frame.module].facts.functions
+        inner = [functions[each[1]].body for each in statements_of(body) if each[0] == "def"]
+        return any(waits_for_child(block, name) for block in (body, *inner))
 
     def evaluate_call(self, node: Node, frame: Frame, awaited: bool) -> Values:
         """See `Expressions.evaluate_call`; from `lock.acquire()` on the lock is held, until `lock.release()`."""
@@ -558,7 +568,12 @@ class Interpreter(Definitions):
         probing = self.asks_for_loop(body, frame) and any(catches_runtime_error(kind) for kind, _, _ in handlers)
         before = frame.env
         frame.env = dict(before)
+        would_raise, frame.would_raise = (
+            frame.would_raise,
+            frame.would_raise or any(catches(kind, "BlockingIOError") for kind, _, _ in handlers),
+        )
         alive = self.block(body, frame)
+        frame.would_raise = would_raise
         if probing:
             for inner in body:
                 if inner[0] == "=":
@@ -578,9 +593,12 @@ class Interpreter(Definitions):
                 frame.flags = flags | OFF_LOOP
             elif misses_in_try(body, kind, handler, frame):
                 frame.flags = flags | ONCE
+            tried = frame.tried
+            if kind is not None and kind[-1] == "NotImplementedError":
+                frame.tried = tuple(methods_called(body))
             if self.block(handler, frame):
                 joined = frame.env if joined is None else _joined(joined, frame.env)
-            frame.flags = flags
+            frame.flags, frame.tried = flags, tried
         frame.env = joined if joined is not None else _joined(dict(before), after)
         self._keep_module_env(before, frame)
         ends = self.block(final, frame)

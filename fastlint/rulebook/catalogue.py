@@ -267,6 +267,10 @@ class Catalogue:
                 return spec.entry[method]
         return None
 
+    def waits(self, type_name: str) -> bool:
+        """Whether calls of a type block: nobody awaits it."""
+        return any(known.rule is not None for spec in self.order(type_name) for known in spec.exact.values())
+
     def is_asynchronous(self, type_name: str) -> bool:
         """Whether the type is an async twin, whose calls are awaited or free."""
         order = self.order(type_name)

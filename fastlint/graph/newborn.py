@@ -1,0 +1,43 @@
+"""Which code only runs while an object is being made: nobody else has the object yet, so nobody else has its lock.
+Knows edges and classes; judges nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlint.graph.contexts import Contexts, State
+from fastlint.graph.sharing import Sharing
+from fastlint.graph.state import CALL
+
+_MAKING = frozenset({"__init__", "__new__", "__post_init__"})
+_MOST_CALLERS = 50
+
+
+def is_of_newborn(sharing: Sharing, contexts: Contexts, state: State, lock: Any) -> bool:
+    """Whether a lock (`("lock", module, class, attribute)`) is of the object that a state is just making: every call
+    that leads to the state comes from a constructor of that object's class."""
+    if len(lock) != 4:
+        return False  # a module's own
+    interpreter, owner = sharing.interpreter, (lock[1], lock[2])
+    order = [above for above in interpreter.order(owner) if isinstance(above, tuple)]
+    if any(lock[3] in interpreter.world.class_bindings(above) for above in order):
+        return False  # one for all objects of the class
+    family = {*order, *interpreter.world.subclasses(owner, interpreter.bases)}
+    seen: set[State] = set()
+    waiting = [state]
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        ref = interpreter.variants[current[0]].function
+        function = interpreter.world.function(ref) if ref[1] >= 0 else None
+        if function is None or (ref[0], function.owner) not in family or contexts.arrivals[current].root:
+            return False
+        if function.name in _MAKING:
+            continue
+        callers = contexts.callers(current)
+        if not callers or len(seen) > _MOST_CALLERS or any(edge.kind != CALL for _, edge, _ in callers):
+            return False
+        waiting.extend(origin for origin, _, _ in callers)
+    return True
