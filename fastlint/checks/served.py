@@ -16,7 +16,7 @@ from fastlint.project import Project
 SERVED = (Context.LOOP, Context.POOL)
 RUNNING = (Context.LOOP, Context.POOL, Context.STARTUP, Context.IMPORT)
 _REQUEST = re.compile(
-    r"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|TRACE) |"
+    r"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|TRACE)(?: |$)|"
     r"(route|websocket|dependency|middleware|authentication|exception handler|resolver|route handler|response|"
     r"validator|serializer|tool|API_ROUTE)\b"
 )

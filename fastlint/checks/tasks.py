@@ -172,8 +172,21 @@ def _skips_known(project: Project, function: FunctionRef) -> bool:
     return asks and "add" in names_in(body)
 
 
+def _asks_size(project: Project, function: FunctionRef) -> bool:
+    """Whether a function compares what is in a queue with a limit of its own: `if self.jobs.qsize() >= self.most`."""
+    for node in nodes(project.shapes.body(function)):
+        if node[0] == "cmp" and len(node[3]) == 1 and node[3][0][0] in ("gt", "ge", "lt", "le"):
+            sides = [side for side in (node[2], node[3][0][1]) if side is not None]
+            if ["k", 0] not in sides and any(last_name(side[2]) == "qsize" for side in sides if side[0] == "c"):
+                return True
+    return False
+
+
 def _put_by_request(project: Project, puts: dict[Any, list[Played]], place: Any) -> Played | None:
-    for call in puts.get(place, ()) if place is not None else ():
+    calls = puts.get(place, []) if place is not None else []
+    if any(_asks_size(project, call.function) for call in calls):
+        return None
+    for call in calls:
         for context in (Context.LOOP, Context.POOL):
             state = (call.variant.number, context)
             if _skips_known(project, call.function):

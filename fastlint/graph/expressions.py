@@ -8,7 +8,7 @@ from typing import Any
 
 from fastlint.graph.constants import Bindings, attribute_literal, bindings_of, is_literal, module_literal, once_literal
 from fastlint.graph.guards import raises, same_place
-from fastlint.graph.protocols import Protocols
+from fastlint.graph.routers import Routers, text_of
 from fastlint.graph.state import CALL, IMPLICIT, MAYBE, OFF_LOOP, Frame
 from fastlint.graph.values import (
     NONE,
@@ -51,7 +51,7 @@ _MUTATORS = {"append": 0, "add": 0, "insert": 1, "appendleft": 0, "setdefault": 
 _BULK_MUTATORS = frozenset({"extend", "update"})
 
 
-class Expressions(Protocols):
+class Expressions(Routers):
     """Evaluates expression records."""
 
     def evaluate(self, node: Node, frame: Frame) -> Values:
@@ -121,7 +121,7 @@ class Expressions(Protocols):
         if name == "include_router" and arg_nodes and callee_node[0] == "a" and not frame.quiet:
             included, includer = self.router_at(arg_nodes[0], frame), self.router_at(callee_node[2], frame)
             if included is not None:
-                self.included.setdefault(included, (_text(keywords.get("prefix", UNKNOWN)), includer))
+                self.included.setdefault(included, (text_of(keywords.get("prefix", UNKNOWN)), includer))
                 self.inclusions.setdefault(included, {})[(variant.function, site)] = node
         if name in _FINISHERS:
             self.finish(arg_nodes, frame)
@@ -177,31 +177,6 @@ class Expressions(Protocols):
         return not declared or any(
             value[0] == "co" or (value[0] == "i" and not self.catalogue.waits(value[1])) for value in declared
         )
-
-    def router_at(self, node: Node, frame: Frame) -> Any:
-        """The key of a router that is a module's name (`router`, `users.router`); remembers its own prefix."""
-        key: Any = None
-        if (
-            node is not None
-            and node[0] == "n"
-            and (frame.variant.function[1] < 0 or node[1] not in frame.env or node[1] in frame.imports)
-        ):
-            key = self.home_of_global(node[1], frame)
-        elif node is not None and node[0] == "a":
-            for value in self.evaluate(node[2], frame):
-                if value[0] == "m":
-                    key = ("items", value[1], node[3])
-        if key is not None and key not in self.prefixes:
-            module = self.world.modules.get(key[1])
-            for binding in module.bindings.get(key[2], ()) if module is not None else ():
-                if binding[0] == "imp" and binding[3] is not None:
-                    return self.home_of_global(key[2], self.module_frame(key[1]))
-                if binding[0] in ("expr", "ann"):
-                    made = binding[1] if binding[0] == "expr" else binding[2]
-                    if made is not None and made[0] == "c":
-                        given = next((value for name, value in made[4] if name == "prefix"), None)
-                        self.prefixes[key] = _text(self.evaluate(given, self.module_frame(key[1])))
-        return key
 
     def _argument(self, node: Node, frame: Frame, awaited: bool) -> Values:
         if awaited and node is not None:
@@ -714,12 +689,6 @@ def _slice(base: Value, index: Node) -> Values:
 def _told_apart(callee: Value) -> Value:
     """A callee without what makes no doubt: whether its receiver is of just this class, or merely declared so."""
     return (*callee[:2], callee[2][:3], *callee[3:]) if callee[0] == "b" and callee[2][0] == "o" else callee
-
-
-def _text(values: Values) -> str:
-    """The string that this certainly is, else nothing."""
-    text = only_constant(values)
-    return text if isinstance(text, str) else ""
 
 
 def _is_mapping(base: Value) -> bool:

@@ -10,6 +10,10 @@ from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import calls_within
 
 _ASK_FILES = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir"})
+_ENDINGS = frozenset(
+    {"closed", "is_closed", "is_closing", "is_alive", "is_running", "connected", "is_connected", "is_open"}
+)
+_OWNERS = ("loop", "pid")
 _FILLERS = frozenset({"append", "extend", "update", "add", "insert", "setdefault"})
 
 
@@ -58,12 +62,34 @@ def guarded_place(test: Node, absent: bool) -> Node:
 
 def parts_asked(test: Node, outcome: bool) -> list[Node]:
     """The parts that came out as a test did: all of a true `and`, all of a false `or`; else the one beside which there
-    is only the wish to have it anew (`x is None or anew`, `key in cache and not anew`)."""
+    is only the wish to have it anew (`x is None or anew`, `key in cache and not anew`), or the question whether it is
+    of no use any more (`x is None or x.closed`)."""
     if test is None or test[0] != "bool":
         return [test]
     if (test[1] == "and") is outcome:
         return list(test[2])
-    return [part for part in test[2] if all(other is part or _wishes(other, outcome) for other in test[2])]
+    return [
+        part
+        for part in test[2]
+        if all(
+            other is part or _wishes(other, outcome) or _lapses(other, guarded_place(part, outcome))
+            for other in test[2]
+        )
+    ]
+
+
+def _lapses(node: Node, place: Node) -> bool:
+    """Whether a part asks if what stands at a place has come to an end (`x.closed`, `not x.is_alive()`), or belongs to
+    another loop or process (`its_loop is not loop`): seldom, and never from request to request."""
+    while node is not None and node[0] == "u" and node[1] == "not":
+        node = node[2]
+    if node is None or place is None:
+        return False
+    if node[0] == "cmp" and len(node[3]) == 1 and node[3][0][0] in ("is not", "ne", "is", "eq"):
+        sides = [side for side in (node[2], node[3][0][1]) if side is not None and side[0] in ("n", "a")]
+        return any(str(side[-1]).endswith(_OWNERS) for side in sides)
+    asked = node[2] if node[0] == "c" and not node[3] and not node[4] else node
+    return asked is not None and asked[0] == "a" and asked[3].lstrip("_") in _ENDINGS and _same(asked[2], place)
 
 
 def _wishes(node: Node, outcome: bool) -> bool:
@@ -163,7 +189,7 @@ def assigns(block: Block, place: Node, frame: Frame, setters: frozenset[str] = f
             return True
         if _fills(statement, place) and (outlives or place[1] not in frame.env):
             return True
-        if outlives and tag == "=" and any(_same(target, place) for target in statement[1]):
+        if outlives and tag == "=" and any(_binds(target, place) for target in statement[1]):
             return True
         if outlives and tag == ":" and _same(statement[1], place):
             return True
@@ -178,6 +204,13 @@ def assigns(block: Block, place: Node, frame: Frame, setters: frozenset[str] = f
         ):
             return True
     return False
+
+
+def _binds(target: Node, place: Node) -> bool:
+    """Whether a target is a place, or unpacks into it: `client, owner = make(), getpid()`."""
+    if target is not None and target[0] in ("t", "l"):
+        return any(_binds(part, place) for part in target[1])
+    return _same(target, place)
 
 
 def _calls_one_of(statement: Any, setters: frozenset[str]) -> bool:
