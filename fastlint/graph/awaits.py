@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastlint.graph.guards import statements_of
+from fastlint.graph.guards import blocks_of, statements_of
 from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import nodes, parts
 
 _GIVE_UP_EARLY = frozenset({"wait", "wait_for", "timeout", "timeout_at", "fail_after", "move_on_after"})
 _WAITS = frozenset({"wait", "communicate"})
+_SOON = 6  # statements
+_WRAPPERS = frozenset({"shield", "wait_for", "gather"})
+_ASKS_FIRST = frozenset({"isawaitable", "iscoroutine", "isfuture"})
 
 
 def suspends(block: Block) -> bool:
@@ -32,6 +35,47 @@ def awaits_call(block: Block, site: int) -> bool:
     """Whether what a block calls at a site is awaited on the spot: not together with others, nor until some time."""
     return any(
         each[0] == "w" and each[2] is not None and each[2][0] == "c" and each[2][1] == site for each in nodes(block)
+    )
+
+
+def awaited_later(block: Block) -> frozenset[int]:
+    """The sites of the calls whose result gets a name that certainly is awaited then, statements later in the same
+    block: `saving = store.save()`, `await asyncio.shield(saving)`. Who asks first (`isawaitable`) is not certain."""
+    out: set[int] = set()
+    blocks: list[Block] = [block]
+    while blocks:
+        current = blocks.pop()
+        for place, statement in enumerate(current):
+            blocks.extend(blocks_of(statement))
+            if statement[0] == "=" and statement[2] is not None and statement[2][0] == "c" and len(statement[1]) == 1:
+                target = statement[1][0]
+                following = current[place + 1 : place + 1 + _SOON] if target is not None and target[0] == "n" else ()
+                if any(_awaits_name(each, target[1]) for each in following):
+                    out.add(statement[2][1])
+    return frozenset(out)
+
+
+def _awaits_name(statement: Any, name: str) -> bool:
+    """Whether a simple statement awaits what has this name: itself, or shielded, limited or beside others."""
+    if statement[0] not in ("e", "=", "ret") or _mentions_call(statement, _ASKS_FIRST):
+        return False
+    return any(each[0] == "w" and _is_handed_on(each[2], name) for each in nodes(statement))
+
+
+def _is_handed_on(node: Node, name: str) -> bool:
+    if node is None:
+        return False
+    if node[0] == "if":
+        return _is_handed_on(node[2], name) and _is_handed_on(node[3], name)
+    if node[0] == "c" and node[2] is not None and node[2][0] in ("n", "a") and node[2][-1] in _WRAPPERS:
+        return any(_is_name(argument, name) for argument in node[3])
+    return _is_name(node, name)
+
+
+def _mentions_call(node: Any, names: frozenset[str]) -> bool:
+    return any(
+        each[0] == "c" and each[2] is not None and each[2][0] in ("n", "a") and each[2][-1] in names
+        for each in nodes(node)
     )
 
 

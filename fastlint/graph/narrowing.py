@@ -54,6 +54,8 @@ class Narrowing(Expressions):
             self._narrow_call(test, truth, frame)
         elif tag == "cmp" and len(test[3]) == 1:
             operator, right = test[3][0]
+            if operator in ("eq", "ne"):
+                self._narrow_class_name(test[2], right, (operator == "eq") == truth, frame)
             if right == ["k", None] and operator in ("is", "is not", "eq", "ne"):
                 self._narrow_none(test[2], (operator in ("is", "eq")) == truth, frame)
         elif tag == "n":
@@ -86,6 +88,8 @@ class Narrowing(Expressions):
         name = callee[-1]
         if name == "isinstance" and len(args) == 2:
             self._narrow_instance(args[0], args[1], truth, frame)
+        elif name == "hasattr" and len(args) == 2 and not truth:
+            self._narrow_lacking(args[0], args[1], frame)
         elif name in _COROUTINE_TESTS:
             self._filter(args[0], frame, lambda value: self._asynchronous(value) is not (not truth))
         elif name == "isgeneratorfunction":
@@ -172,6 +176,46 @@ class Narrowing(Expressions):
             frame.env[name] = tuple(
                 value for value in have if not any(self.is_instance(value, other) for other in wanted)
             )
+
+    def _narrow_class_name(self, node: Node, text: Node, same: bool, frame: Frame) -> None:
+        """`type(x).__name__ == "Name"`: the way to ask for a class that is not imported."""
+        if node is None or node[0] != "a" or node[3] != "__name__" or text is None or text[0] != "k":
+            return
+        kind = node[2]
+        if kind is not None and kind[0] == "c" and kind[2] == ["n", "type"] and len(kind[3]) == 1:
+            asked = kind[3][0]
+        elif kind is not None and kind[0] == "a" and kind[3] == "__class__":
+            asked = kind[2]
+        else:
+            return
+        name = self._narrowed_name(asked, frame)
+        if name is None:
+            return
+        have = frame.env[name] if name in frame.env else self.lookup(name, frame)
+        frame.env[name] = tuple(value for value in have if self._may_be_called(value, text[1], same))
+        frame.impossible = bool(have) and not frame.env[name]
+
+    def _may_be_called(self, value: Any, name: Any, same: bool) -> bool:
+        """Whether the class of a value may have this name, or (not `same`) another one."""
+        if value[0] != "o":
+            return True
+        ref = (value[1], value[2])
+        below = [] if value[3] else self.world.subclasses(ref, self.bases)
+        return any((self.world.class_(each).name == name) is same for each in (ref, *below))
+
+    def _narrow_lacking(self, node: Node, attribute: Node, frame: Frame) -> None:
+        """What is left where something has no such attribute: no instance of a class that defines a method like it."""
+        name = self._narrowed_name(node, frame)
+        if name is None or attribute is None or attribute[0] != "k" or not isinstance(attribute[1], str):
+            return
+        have = frame.env[name] if name in frame.env else self.lookup(name, frame)
+        frame.env[name] = tuple(value for value in have if not self._defines(value, attribute[1]))
+        frame.impossible = bool(have) and not frame.env[name]
+
+    def _defines(self, value: Any, name: str) -> bool:
+        """Whether a value is an instance of a class of the project with a plain method of this name."""
+        found = self.find_method((value[1], value[2]), name) if value[0] == "o" else None
+        return isinstance(found, tuple) and not self.world.function(found).decorators
 
     # "Am I on a loop?"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastlint.graph.awaits import hands_over_awaited, waits_for_child
+from fastlint.graph.awaits import awaited_later, hands_over_awaited, waits_for_child
 from fastlint.graph.definitions import Definitions
 from fastlint.graph.expressions import site_of
 from fastlint.graph.gathered import compared_count, count_key, first_called
@@ -29,6 +29,7 @@ from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
 from fastlint.graph.taken import asked_keyword
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, mixed, only_constant, shallow, union
 from fastlint.graph.variants import alternatives, is_switch, stays
+from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node
 
 _DEEPEST_CALLS = 70
@@ -131,11 +132,22 @@ class Interpreter(Definitions):
         return True
 
     def _assignment(self, statement: Any, frame: Frame) -> bool:
-        values = self.evaluate(statement[2], frame)
+        node = statement[2]
+        later = node is not None and node[0] == "c" and node[1] in self._awaited_later(frame.variant.function)
+        values = self.evaluate_call(node, frame, True) if later else self.evaluate(node, frame)
         for target in statement[1]:
             self.assign(target, values, frame)
-        self.keep_answer(statement[1], statement[2], frame)
+        self.keep_answer(statement[1], node, frame)
         return True
+
+    def _awaited_later(self, ref: FunctionRef) -> frozenset[int]:
+        """The sites of the calls in a function whose results get names and are awaited then; kept for each."""
+        known = self.later.get(ref)
+        if known is None:
+            function = self.world.function(ref) if ref[1] >= 0 else None
+            known = awaited_later(function.body) if function is not None and function.is_async else frozenset()
+            self.later[ref] = known
+        return known
 
     def _annotated_assignment(self, statement: Any, frame: Frame) -> bool:
         _, target, annotation, value, *_ = statement
