@@ -208,7 +208,9 @@ def threads_per_request(project: Project) -> Iterator[Finding]:
         shape = project.shapes.call(function, site)
         if shape is not None and (_is_kept(shape[0]) or _asks_whether_alive(project.shapes.body(function))):
             continue
-        if shape is not None and _is_waited_for(project, function, shape):
+        if shape is not None and (
+            _is_waited_for(project, function, shape) or _is_told_to_stop(project, function, shape)
+        ):
             facts = project.graph.world.function(function)
             if not (facts.is_async or facts.is_generator) or admits_few(project, state, site):
                 continue
@@ -239,6 +241,33 @@ def _is_waited_for(project: Project, function: FunctionRef, shape: tuple[Node, A
     drained = (statement[3] for statement in statements_of(body) if statement[0] == "for")
     return any(
         not given.isdisjoint(names_in(iterable)) and _is_made_here(project, function, iterable) for iterable in drained
+    )
+
+
+def _is_told_to_stop(project: Project, function: FunctionRef, shape: tuple[Node, Ancestors]) -> bool:
+    """Whether a thread ends with the function that starts it: it looks at an event of that, `finally: done.set()`."""
+    started = shape[0][2]
+    if function[1] < 0 or started is None or started[0] != "a" or started[2] is None:
+        return False
+    made = project.shapes.assigned(function, started[2][1]) if started[2][0] == "n" else [started[2]]
+    looked_at = {name for node in made for name in names_in(node)}
+    inner = project.graph.world.modules[function[0]].facts.functions
+    bodies = [each.body for each in inner if each.parent == function[1] and each.name in looked_at]
+    looked_at |= {name for body in bodies for name in names_in(body)}
+    finals = [statement[4] for statement in statements_of(project.shapes.body(function)) if statement[0] == "try"]
+    told = (call[2][2][1] for block in finals for call in calls_within(block) if _is_set(call[2]))
+    return any(
+        last_name(node).endswith("Event")
+        for name in told
+        if name in looked_at
+        for node in project.shapes.assigned(function, name)
+    )
+
+
+def _is_set(callee: Node) -> bool:
+    """Whether what is called is `name.set`."""
+    return (
+        callee is not None and callee[0] == "a" and callee[3] == "set" and callee[2] is not None and callee[2][0] == "n"
     )
 
 
