@@ -206,7 +206,9 @@ def threads_per_request(project: Project) -> Iterator[Finding]:
         if state is None:
             continue
         shape = project.shapes.call(function, site)
-        if shape is not None and (_is_kept(shape[0]) or _asks_whether_alive(project.shapes.body(function))):
+        if shape is not None and (
+            _is_kept(project, function, shape[0]) or _asks_whether_alive(project.shapes.body(function))
+        ):
             continue
         if shape is not None and (
             _is_waited_for(project, function, shape) or _is_told_to_stop(project, function, shape)
@@ -218,9 +220,18 @@ def threads_per_request(project: Project) -> Iterator[Finding]:
         yield _less_if_unsure(_found(project, "FL209", calls, state, f"{kind}.start", ""))
 
 
-def _is_kept(call: Node) -> bool:
-    """`self.worker.start()`: one thread that an object keeps, not one a request."""
-    return bool(call[2] is not None and call[2][0] == "a" and call[2][2] is not None and call[2][2][0] == "a")
+def _is_kept(project: Project, function: FunctionRef, call: Node) -> bool:
+    """`self.worker.start()`, or `self.worker = worker` beside `worker.start()`: one thread that an object keeps,
+    not one a request."""
+    started = call[2][2] if call[2] is not None and call[2][0] == "a" else None
+    if started is None or started[0] not in ("n", "a"):
+        return False
+    return bool(started[0] == "a") or any(
+        statement[0] == "="
+        and statement[2] == started
+        and any(target is not None and target[0] == "a" for target in statement[1])
+        for statement in statements_of(project.shapes.body(function))
+    )
 
 
 def _is_waited_for(project: Project, function: FunctionRef, shape: tuple[Node, Ancestors]) -> bool:

@@ -193,6 +193,8 @@ def assigns(block: Block, place: Node, frame: Frame, setters: frozenset[str] = f
             return True
         if outlives and tag == ":" and _same(statement[1], place):
             return True
+        if tag == "e" and place[0] == "a" and _sets_attribute(statement[1], place):
+            return True
         if tag == "with" and assigns(statement[2], place, frame, setters):
             return True
         if tag == "if" and (
@@ -204,6 +206,14 @@ def assigns(block: Block, place: Node, frame: Frame, setters: frozenset[str] = f
         ):
             return True
     return False
+
+
+def _sets_attribute(call: Node, place: Node) -> bool:
+    """Whether a call is `setattr(self, "client", …)` or `object.__setattr__(self, "client", …)` of a place."""
+    if call is None or call[0] != "c" or call[2] is None or len(call[3]) != 3:
+        return False
+    owner, name, _ = call[3]
+    return call[2][-1] in ("setattr", "__setattr__") and name == ["k", place[3]] and _same(owner, place[2])
 
 
 def _binds(target: Node, place: Node) -> bool:

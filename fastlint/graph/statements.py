@@ -122,6 +122,8 @@ class Interpreter(Definitions):
                 break
             if statement[0] == "if":
                 frame.flags |= self._after_if(statement, statements[place + 1 :], frame)
+            elif statement[0] == "with":
+                frame.flags |= self._after_with(statement[2], statements[place + 1 :], frame)
             elif statement[0] == "try" and self._leaves_loop(statement, frame):
                 frame.flags |= OFF_LOOP
         frame.flags = saved
@@ -427,11 +429,24 @@ class Interpreter(Definitions):
         for part in parts_asked(test, outcome):
             place = guarded_place(part, outcome)
             filled = place and assigns(block, place, frame, self.setters(part, frame))
+            if place is not None and place[0] == "n" and not filled:
+                kept = self._taken_from(place[1], frame)
+                filled = kept and assigns(block, kept, frame)
             if (filled or misses_cache(part, block, outcome, frame)) and not self._wanted_anew(
                 test, part, outcome, frame
             ):
                 return True
         return False
+
+    def _taken_from(self, name: str, frame: Frame) -> Node:
+        """The attribute or the other name whose value a local name has at first: `found = self.model`."""
+        if frame.variant.function[1] < 0 or name not in frame.env:
+            return None
+        for statement in statements_of(self.world.function(frame.variant.function).body):
+            if statement[0] == "=" and ["n", name] in statement[1]:
+                value = statement[2]
+                return value if value is not None and value[0] in ("n", "a") else None
+        return None
 
     def _wanted_anew(self, test: Node, part: Node, outcome: bool, frame: Frame) -> bool:
         """Whether the switches beside a part of a test alone decide that it comes out so."""
@@ -480,6 +495,16 @@ class Interpreter(Definitions):
             flags |= ONCE
         elif body[-1][0] == "ret" and misses_file(test, rest, False):
             flags |= ONCE
+        return flags
+
+    def _after_with(self, body: Block, rest: Block, frame: Frame) -> int:
+        """The same for the statements after a `with` in which there is such an `if`: a lock is held to look only."""
+        flags = 0
+        for place, inner in enumerate(body):
+            if inner[0] == "if":
+                flags |= self._after_if(inner, [*body[place + 1 :], *rest], frame)
+            elif inner[0] == "with":
+                flags |= self._after_with(inner[2], [*body[place + 1 :], *rest], frame)
         return flags
 
     def _while(self, statement: Any, frame: Frame) -> bool:
