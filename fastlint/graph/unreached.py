@@ -55,8 +55,7 @@ def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[M
     for variant in left:
         cost = forgotten_cost() if variant.function[0] in interpreter.retired else unreached_cost()
         cost += 50 if variant.number in called else 0
-        context = Context.STARTUP if _is_lifecycle(interpreter.world, variant.function, where) else Context.LOOP
-        contexts.root(variant.number, context, "", cost=cost)
+        contexts.root(variant.number, _likely(interpreter.world, variant.function, where), "", cost=cost)
     contexts.spread()
 
 
@@ -78,15 +77,20 @@ def _has_twin(world: World, ref: FunctionRef) -> bool:
     return any(not world.function((ref[0], index)).is_async for index in twins)
 
 
-def _is_lifecycle(world: World, ref: FunctionRef, where: dict[FunctionRef, set[Context]]) -> bool:
-    """Whether what nobody visible calls most likely runs before or after requests are served: its name says so, or
-    every function that calls something of its name runs then (`await manager.drain()` after the lifespan's `yield`)."""
+def _likely(world: World, ref: FunctionRef, where: dict[FunctionRef, set[Context]]) -> Context:
+    """Where what nobody visible calls most likely runs: on the loop, unless its name says that it runs before or after
+    requests are served, or every function that calls something of its name runs then (`await manager.drain()` after
+    the lifespan's `yield`), or outside the server (`await self.adapter.evaluate()` of a command line)."""
     name = world.function(ref).name
     if name in _LIFECYCLE:
-        return True
+        return Context.STARTUP
     asking = [
         where.get(other, set())
         for other in world.mentions.get(name, ())
-        if other in where or other[1] < 0 or world.function(other).name != name  # not its own kind, handing it on
+        if world.modules[other[0]].kind == "app"
+        and (other in where or other[1] < 0 or world.function(other).name != name)  # not its own kind, handing it on
     ]
-    return bool(asking) and all(contexts == {Context.STARTUP} for contexts in asking)
+    for context in (Context.STARTUP, Context.ELSEWHERE):
+        if asking and all(contexts == {context} for contexts in asking):
+            return context
+    return Context.LOOP
