@@ -60,6 +60,9 @@ class Arrival:
     root: str  # what users call the entry point, "" where there is none
 
 
+_AT_THE_END = "signal handler"
+
+
 class Contexts:
     """Every (variant, context) that can happen, each with its cheapest arrival."""
 
@@ -89,9 +92,9 @@ class Contexts:
             if state in self.arrivals:
                 continue
             self.arrivals[state] = arrival
-            number, context = state
+            number = state[0]
             for edge, flags in self.variants[number].edges.items():
-                following = step(context, edge.kind, flags)
+                following = self._following(state, edge, flags)
                 if following is None or (edge.target, following) in self.arrivals:
                     continue
                 # A task started behind a guard runs on by itself: the guard says nothing of what it does
@@ -108,6 +111,13 @@ class Contexts:
                         self.variants[number].labels.get(edge.site, "") if edge.kind not in (CALL, COROUTINE) else "",
                     ),
                 )
+
+    def _following(self, state: State, edge: Edge, flags: int) -> Context | None:
+        """The context of what an edge leads to. A task that a signal handler makes brings the service to its end, as
+        the handler would if it could await: no request is served any more."""
+        if edge.kind == LOOP and state[1] is Context.STARTUP and self.arrivals[state].root == _AT_THE_END:
+            return Context.STARTUP
+        return step(state[1], edge.kind, flags)
 
     def made_apart(self) -> frozenset[int]:
         """The closures of functions that only run outside of the process that serves: a command line may put them
@@ -147,7 +157,7 @@ class Contexts:
             self._callers = {}
             for origin in self.arrivals:
                 for edge, flags in self.variants[origin[0]].edges.items():
-                    following = step(origin[1], edge.kind, flags)
+                    following = self._following(origin, edge, flags)
                     if following is not None and (edge.target, following) in self.arrivals:
                         self._callers.setdefault((edge.target, following), []).append((origin, edge, flags))
         return self._callers.get(state, [])

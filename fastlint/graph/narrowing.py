@@ -81,6 +81,7 @@ class Narrowing(Expressions):
         callee, args = test[2], test[3]
         if callee is not None and callee[0] == "a" and callee[3] == "done" and truth:
             self.finish([callee[2]], frame)
+            return
         if callee is not None and callee[0] == "a" and callee[3] == "poll" and truth:
             self._make_ready(callee[2], frame)
         if callee is None or callee[0] not in ("n", "a") or not args or args[0] is None:
@@ -129,8 +130,12 @@ class Narrowing(Expressions):
                 self.finish(node[1], frame)
             elif node[0] == "*":
                 self.finish([node[1]], frame)
-            elif node[0] == "n" and node[1] in frame.env:
-                frame.env[node[1]] = _finished(frame.env[node[1]])
+            elif node[0] == "n" and node[1] not in frame.env:
+                continue
+            else:
+                name = self._narrowed_name(node, frame)
+                if name is not None:
+                    frame.env[name] = _finished(frame.env[name])
 
     def _make_ready(self, node: Node, frame: Frame) -> None:
         """From here on there is something to receive: `while connection.poll(): connection.recv()`."""
@@ -270,7 +275,8 @@ class Narrowing(Expressions):
         """Remember the names that get an answer: `loop = loop_or_none()`, `is_async = iscoroutinefunction(f)`."""
         names = {target[1] for target in targets if target is not None and target[0] == "n"}
         for name, test in list(frame.tests.items()):
-            if name in names or any(each is not None and each[0] == "n" and each[1] in names for each in test[3]):
+            asked = [*test[3], test[2][2]] if test[2][0] == "a" else test[3]  # `isawaitable(x)`, `x.done()`
+            if name in names or any(each is not None and each[0] == "n" and each[1] in names for each in asked):
                 del frame.tests[name]
         for name in names & frame.away.keys():
             del frame.away[name]
@@ -279,7 +285,7 @@ class Narrowing(Expressions):
         if node[0] == "if":
             self._keep_choice(names, node, frame)
         called = _called(node) if node[0] == "c" else ""
-        if called in _FUNCTION_TESTS:
+        if called in _FUNCTION_TESTS or called == "done":
             frame.tests.update(dict.fromkeys(names, node))
         elif self._asks(node):
             verdict = self.probe(node, frame)

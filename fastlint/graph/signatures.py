@@ -103,6 +103,11 @@ def _takes_what_is_passed(given: Function, wanted: Function) -> bool:
     )
 
 
+def takes_anything(function: Function) -> bool:
+    """Whether a method takes `*args` and `**kwargs` and nothing else."""
+    return [param.kind for param in function.params[1:]] == ["*", "**"]
+
+
 def _by_name(param: Param) -> bool:
     """Whether callers may pass a parameter by its name."""
     return param.kind in ("p", "k") and not param.name.startswith("_")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastlint.graph.signatures import stands_in
+from fastlint.graph.signatures import stands_in, takes_anything
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node
 from fastlint.source.nodes import nodes
@@ -18,6 +18,8 @@ Binding = tuple[Any, ...]
 
 ClassRef = tuple[str, int]
 FunctionRef = tuple[str, int]
+
+_FEW = 2  # classes that fit a Protocol of one method that takes anything: more of them say nothing
 
 
 @dataclass(slots=True)
@@ -207,6 +209,9 @@ class World:
                     continue
                 if all(self._has_method_like(candidate, ref, name, bases_of) for name in wanted):
                     self._implementers[ref].append(candidate)
+            fitting = self._implementers[ref]
+            if len(wanted) == 1 and len(fitting) > _FEW and takes_anything(self._method(ref, wanted[0])):
+                self._implementers[ref] = []  # `def run(self, *args, **kwargs)`: whatever has a `run` fits
         return self._implementers[ref]
 
     def _has_method_like(self, candidate: ClassRef, protocol: ClassRef, name: str, bases_of: Any) -> bool:
@@ -217,6 +222,9 @@ class World:
                 wanted = self.class_(protocol).methods[name][-1]
                 return stands_in(self.function((above[0], found[-1])), self.function((protocol[0], wanted)))
         return False
+
+    def _method(self, ref: ClassRef, name: str) -> Function:
+        return self.function((ref[0], self.class_(ref).methods[name][-1]))
 
     def dotted_name(self, ref: FunctionRef) -> str:
         """The dotted name of a function, module included."""
