@@ -29,6 +29,8 @@ _REQUESTS = frozenset({"request", "req", "websocket", "ws", "connection", "scope
 
 
 CONTAINERS = frozenset({"dict", "list", "set", "defaultdict", "Counter", "deque", "OrderedDict", "ChainMap"})
+# Instances of their subclasses are what one request, or one session of a database, brings
+_RECORDS = ("pydantic.", "sqlmodel.", "sqlalchemy.", "tortoise.", "peewee.", "mongoengine.", "beanie.", "odmantic.")
 FRAGILE = frozenset(  # cachetools says so itself: every access needs a lock
     {"TTLCache", "LRUCache", "LFUCache", "FIFOCache", "RRCache", "TLRUCache"}
 )
@@ -271,10 +273,7 @@ class Places:
     def _made_per_request(self, ref: ClassRef) -> bool:
         """Whether instances of a class are also made while requests are served, other than once."""
         cls = self.world.class_(ref)
-        if any(
-            isinstance(above, str) and above.startswith(("pydantic.", "sqlmodel."))
-            for above in self.interpreter.order(ref)
-        ):
+        if any(isinstance(above, str) and above.startswith(_RECORDS) for above in self.interpreter.order(ref)):
             return "pydantic_settings" not in str(self.interpreter.order(ref))
         for mention in self.world.mentions.get(cls.name, ()):
             if mention[1] < 0:
