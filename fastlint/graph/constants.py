@@ -53,12 +53,13 @@ def module_literal(module: Module, name: str) -> bool:
 
 
 def attribute_literal(world: World, classes: list[ClassRef], name: str) -> bool:
-    """Whether an attribute is a literal of the class body that no method and nobody else assigns."""
+    """Whether an attribute is a literal of the class body, the same in every class that says it, that no method and
+    nobody else assigns."""
     if name in world.writers:
         return False
     found = [bindings_of(world.class_(ref).body) for ref in classes]
     said = [bindings for bindings in found if name in bindings]
-    return len(said) == 1 and once_literal(said[0], name)
+    return bool(said) and all(once_literal(each, name) and each[name] == said[0][name] for each in said)
 
 
 def _scan(block: Block, out: Bindings) -> None:

@@ -124,8 +124,11 @@ class Definitions(Narrowing):
             return Decoration(None, "", "offloaded") if "sync_to_async" in decorator[1] else None
         if spec.decorates is not None and spec.rule is None and (spec.only or spec.unless) and node is not None:
             args = [self.evaluate(argument, frame) for argument in node[3]]
-            if not self.applies(spec, args, {key: self.evaluate(value, frame) for key, value in node[4]}):
-                return None
+            named = {key: self.evaluate(value, frame) for key, value in node[4]}
+            while not self.applies(spec, args, named):
+                if spec.otherwise is None:
+                    return None
+                spec = spec.otherwise
         return spec.decorates
 
     def _decorating_spec(self, decorator: Any) -> Spec | None:

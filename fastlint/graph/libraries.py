@@ -10,6 +10,7 @@ from fastlint.graph.state import (
     CALL,
     ELSEWHERE,
     LOOP,
+    ONCE,
     POOL,
     PRIVATE,
     PROCESS,
@@ -291,6 +292,9 @@ class Libraries(Roles):
             named = {k: v for k, v in keywords.items() if k != run.argument.name} if run.passes else {}
             if run.keeps_loop_bridge:
                 rest = [(BRIDGED,)] * (1 if run.passes else _MOST_CALLBACK_PARAMETERS) + list(rest)
+            before = frame.flags
+            if run.once:
+                frame.flags |= ONCE
             for value in values:
                 # `partial(context.run, f)` handed to a thread: "here" is that thread
                 where = "pool" if run.where == "here" and kind in (POOL, PROCESS) else run.where
@@ -299,6 +303,7 @@ class Libraries(Roles):
                         self.run_value(bound, where, site, frame, rest, named, run.label)
                 else:
                     result = union(result, self.run_value(value, where, site, frame, rest, named, run.label))
+            frame.flags = before
         if spec.returns is not None:
             made = self.typed(spec.returns, receiver, args, keywords, self.settled(result), frame)
             return _opened(made) if spec.rule in _OPENERS or kind in (POOL, PROCESS) else made

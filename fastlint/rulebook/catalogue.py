@@ -47,6 +47,7 @@ class Run:
     passes: bool
     method: str
     keeps_loop_bridge: bool
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,15 @@ def _spec(known: Known, library: Library) -> Spec:
         only=tuple(parse_condition(text) for text in known.only),
         returns=parse_type(known.returns) if known.returns else None,
         runs=tuple(
-            Run(parse_argument(run.argument), run.where, run.label, run.passes, run.method, run.keeps_loop_bridge)
+            Run(
+                parse_argument(run.argument),
+                run.where,
+                run.label,
+                run.passes,
+                run.method,
+                run.keeps_loop_bridge,
+                run.once,
+            )
             for run in known.runs
         ),
         decorates=Decoration(decorates.where, decorates.label, decorates.becomes, decorates.keeps_loop_bridge)

@@ -77,6 +77,7 @@ class Runs(Strict):
     passes: bool = True  # the positional arguments that follow are passed on to the callable
     method: str = ""  # not the argument itself is run, but this method of the object that it is
     keeps_loop_bridge: bool = False  # AsyncSession.run_sync: the callable's first argument does not block
+    once: bool = False  # what it returns is kept, and it is not run again
 
 
 class Decorates(Strict):
