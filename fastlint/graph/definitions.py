@@ -223,7 +223,8 @@ class Definitions(Narrowing):
         function = self.world.function(ref)
         scope = self.frame_of_definition(ref)
         for param in function.params:
-            if param.annotation is not None:
+            # What a dependency gives is nothing that the request brings: it is handed on as it is
+            if param.annotation is not None and not self.dependencies_of(param, scope):
                 self._run_hooks(self.annotated(ref, param), "validator", LOOP, site, frame, set())
         answer = self.annotation(function.returns, scope)
         if node is not None and node[0] == "c":

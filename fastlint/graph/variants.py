@@ -305,14 +305,19 @@ class Variants(Members):
             return union(observed, default)
         return default
 
-    def _dependency(self, variant: Variant, param: Param, frame: Frame) -> Values:
-        """What the `Depends(…)` of a parameter gives; the parameter's function is what runs it."""
-        scope = self.frame_of_definition(variant.function)
+    def dependencies_of(self, param: Param, scope: Frame) -> Values:
+        """The `Depends(…)` of a parameter, by its default or in its annotation."""
         found: Values = UNKNOWN
         if param.default is not None and param.default[0] == "c":
             found = tuple(v for v in self.evaluate(param.default, scope) if v[0] == "dep")
         if not found and param.annotation is not None:
             found = self.dependencies_in(param.annotation, scope)
+        return found
+
+    def _dependency(self, variant: Variant, param: Param, frame: Frame) -> Values:
+        """What the `Depends(…)` of a parameter gives; the parameter's function is what runs it."""
+        scope = self.frame_of_definition(variant.function)
+        found = self.dependencies_of(param, scope)
         out: Values = UNKNOWN
         for dependency in found:
             callables = dependency[1] or self.evaluate(_plain(param.annotation), scope)
