@@ -7,7 +7,7 @@ from typing import Any
 from fastlint.graph.expressions import Expressions
 from fastlint.graph.guards import blocks_of
 from fastlint.graph.state import Frame
-from fastlint.graph.values import UNKNOWN, Values
+from fastlint.graph.values import UNKNOWN, Values, union
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import calls_within
@@ -31,6 +31,15 @@ _COROUTINE_TESTS = frozenset(
     {"iscoroutinefunction", "is_async_callable", "is_coroutine_callable", "isasyncgenfunction"}
 )
 _ANSWERS = frozenset({"c", "u", "if", "bool"})  # expressions that may hold an answer to "am I on a loop?"
+# What a value certainly is, by its tag, if such a test says yes
+_KINDS: dict[str, tuple[str, ...]] = {
+    "isclass": ("c",),
+    "isfunction": ("f",),
+    "ismethod": ("b",),
+    "isroutine": ("f", "b"),
+}
+_SURE = frozenset({"c", "f", "b", "o", "i", "k", "l", "t", "d"})  # the tags of values that are of one kind only
+_KIND_TESTS = _COROUTINE_TESTS | _KINDS.keys() | {"isinstance"}
 _FUNCTION_TESTS = _COROUTINE_TESTS | {"isgeneratorfunction", "iscoroutine", "isawaitable", "callable"}
 
 
@@ -50,6 +59,8 @@ class Narrowing(Expressions):
             if (test[1] == "and") == truth:  # all parts of a true `and`, of a false `or`, are known
                 for part in test[2]:
                     self.narrow(part, truth, frame)
+            elif all(part is not None and part[0] == "c" and _called(part) in _KIND_TESTS for part in test[2]):
+                self._narrow_either(test[2], truth, frame)
         elif tag == "c":
             self._narrow_call(test, truth, frame)
         elif tag == "cmp" and len(test[3]) == 1:
@@ -65,6 +76,23 @@ class Narrowing(Expressions):
                 self._narrow_none(test, False, frame)
         elif tag == ":=":
             self.narrow(["n", test[1]], truth, frame)
+
+    def _narrow_either(self, parts: list[Node], truth: bool, frame: Frame) -> None:
+        """`isfunction(f) or ismethod(f)` is true: what is left is what any of the parts leaves."""
+        env = frame.env
+        left: list[dict[str, Values]] = []
+        for part in parts:
+            frame.env, frame.impossible = dict(env), False
+            self.narrow(part, truth, frame)
+            if not frame.impossible:
+                left.append(frame.env)
+        frame.env, frame.impossible = env, not left
+        for name in left[0] if left else ():
+            if all(name in other for other in left) and any(other[name] is not env.get(name) for other in left):
+                joined = UNKNOWN
+                for other in left:
+                    joined = union(joined, other[name])
+                env[name] = joined
 
     def _narrow_none(self, node: Node, is_none: bool, frame: Frame) -> None:
         if node is not None and node[0] == ":=":
@@ -93,6 +121,8 @@ class Narrowing(Expressions):
             self._narrow_lacking(args[0], args[1], frame)
         elif name in _COROUTINE_TESTS:
             self._filter(args[0], frame, lambda value: self._asynchronous(value) is not (not truth))
+        elif name in _KINDS:
+            self._filter(args[0], frame, lambda value: _is_of_kind(value, name) is not (not truth))
         elif name == "isgeneratorfunction":
             self._filter(args[0], frame, lambda value: self._generates(value) is not (not truth))
         elif name in ("isawaitable", "iscoroutine"):
@@ -348,6 +378,13 @@ class Narrowing(Expressions):
             if on is not None and off is (not on):
                 return "on" if on else "off"
         return None
+
+
+def _is_of_kind(value: Any, test: str) -> bool | None:
+    """Whether a value is a class, a function or a method, as `inspect` would say; None where that is not known."""
+    if value[0] not in _SURE or (value[0] == "i" and value[2]):
+        return None
+    return value[0] in _KINDS[test]
 
 
 def _finished(values: Values) -> Values:
