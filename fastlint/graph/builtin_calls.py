@@ -84,6 +84,8 @@ class Builtins(Variants):
             return union(found, args[2]) if len(args) > 2 else found
         if name == "type" and len(args) == 1:
             return tuple(("c", value[1], value[2], -1) for value in first if value[0] == "o")
+        if name == "object.__new__":  # what a class's own `__new__` gets from `super()`
+            return tuple(("o", value[1], value[2], 1) if value[0] == "c" else value for value in first)
         if name in ("isinstance", "issubclass", "hasattr", "callable", "id", "range", "ord", "chr", "abs", "round"):
             return UNKNOWN
         if name == "setattr":
