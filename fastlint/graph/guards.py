@@ -63,7 +63,7 @@ def guarded_place(test: Node, absent: bool) -> Node:
 def parts_asked(test: Node, outcome: bool) -> list[Node]:
     """The parts that came out as a test did: all of a true `and`, all of a false `or`; else the one beside which there
     is only the wish to have it anew (`x is None or anew`, `key in cache and not anew`), or the question whether it is
-    of no use any more (`x is None or x.closed`)."""
+    of no use any more (`x is None or x.closed`) or has not been filled (`x is None or x.model is None`)."""
     if test is None or test[0] != "bool":
         return [test]
     if (test[1] == "and") is outcome:
@@ -72,10 +72,23 @@ def parts_asked(test: Node, outcome: bool) -> list[Node]:
         part
         for part in test[2]
         if all(
-            other is part or _wishes(other, outcome) or _lapses(other, guarded_place(part, outcome))
+            other is part
+            or _wishes(other, outcome)
+            or _lapses(other, guarded_place(part, outcome))
+            or (outcome and _asks_inside(other, part))
             for other in test[2]
         )
     ]
+
+
+def _asks_inside(node: Node, outer: Node) -> bool:
+    """Whether a part asks if something is absent that lies inside of what another part asks for."""
+    place, around = guarded_place(node, True), guarded_place(outer, True)
+    while place is not None and around is not None and place[0] == "a":
+        place = place[2]
+        if _same(place, around):
+            return True
+    return False
 
 
 def _lapses(node: Node, place: Node) -> bool:
