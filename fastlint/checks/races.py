@@ -50,6 +50,7 @@ _WHOLE = "one step under the GIL, so probably nothing is lost; a free-threaded b
 _MAKERS = re.compile(r"_*(create|make|build|connect|open|init|new|start|setup|set_up|from_|load_?model)", re.IGNORECASE)
 
 
+_KEEPING = frozenset({"client", "engine"})  # the parts of a library's objects that keep connections
 _RESOURCES = re.compile(
     "client|session|pool|engine|connect|lock|semaphore|transport|executor|driver|model|channel|socket|process|thread|handler",
     re.IGNORECASE,
@@ -408,10 +409,25 @@ def _is_made(project: Project, access: Access, across: bool) -> Confidence | Non
     if is_container(value) or (access.kind == PUT and not _RESOURCES.search(made)):
         return None  # by key, only what is kept open counts: what is merely known may be worked out twice
     if made[:1].isupper():
-        if not _RESOURCES.search(made) and not _does_something(project, access.place, made):
+        if (
+            not _RESOURCES.search(made)
+            and not _does_something(project, access.place, made)
+            and not _is_costly(project, access.place)
+        ):
             return None
         return Confidence.HIGH if access.through is None else Confidence.MEDIUM
     return Confidence.MEDIUM if access.through is None and _MAKERS.match(made) else None
+
+
+def _is_costly(project: Project, place: Key) -> bool:
+    """Whether an object of a library keeps connections, or takes long to make, as far as the catalogue knows."""
+    catalogue = project.graph.world.catalogue
+    for value in project.graph.sharing.places.values(place):
+        if value[0] == "i" and not value[2]:
+            role, spec = catalogue.roles.get(value[1]), catalogue.function(value[1])
+            if (role is not None and role.role in _KEEPING) or (spec is not None and spec.rule is not None):
+                return True
+    return False
 
 
 def _does_something(project: Project, place: Key, name: str) -> bool:
