@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from fastlint.graph.constants import Bindings, attribute_literal, bindings_of, is_literal, module_literal, once_literal
-from fastlint.graph.guards import raises, same_place
+from fastlint.graph.guards import gives_something, raises, same_place
 from fastlint.graph.routers import Routers, text_of
 from fastlint.graph.state import CALL, IMPLICIT, MAYBE, OFF_LOOP, Frame
 from fastlint.graph.values import (
@@ -129,6 +130,8 @@ class Expressions(Routers):
         meant = [callee for callee in callees if callee != NONE and not (awaited and not self.can_be_awaited(callee))]
         if frame.tried and callee_node[0] == "a":
             meant = [callee for callee in meant if self._falls_back(callee, callee_node[2], frame)]
+        if awaited and len(meant) > 1 and any(self._is_coroutine_function(callee) for callee in meant):
+            meant = [callee for callee in meant if self._gives_awaitable(site, callee, args, keywords, frame)]
         flags = MAYBE if len(meant) > 1 and len({_told_apart(callee) for callee in meant}) > 1 else 0
         away = frame.away.get(callee_node[1], ()) if frame.away and callee_node[0] == "n" else ()
         for callee in meant:
@@ -153,6 +156,26 @@ class Expressions(Routers):
                     return False
         return True
 
+    def _is_coroutine_function(self, callee: Value) -> bool:
+        plain = callee[1] if callee[0] == "b" else callee
+        return bool(plain[0] == "f" and self.world.function((plain[1], plain[2])).is_async)
+
+    def _gives_awaitable(
+        self, site: int, callee: Value, args: list[Values], keywords: dict[str | None, Values], frame: Frame
+    ) -> bool:
+        """Whether a call may give something to await, asked of the twin of a coroutine function: of two wrappers that
+        one place returns, a plain one that gives nothing known is for those who do not await."""
+        plain = callee[1] if callee[0] == "b" else callee
+        if plain[0] != "f" or self._is_coroutine_function(callee):
+            return True
+        node = self.world.function((plain[1], plain[2])).returns
+        if node is not None and (node[0] not in ("n", "a") or node[-1] != "Any"):
+            return True  # `can_be_awaited` has judged what it says
+        given = self.call(site, callee, args, keywords, replace(frame, quiet=True))
+        return any(
+            value[0] in ("co", "o") or (value[0] == "i" and not self.catalogue.waits(value[1])) for value in given
+        )
+
     def can_be_awaited(self, callee: Value) -> bool:
         """Whether awaiting a call of this value can work: a plain function with a plain result is not what is meant
         (an untyped receiver's twin, or a function that a decorator of an unknown library made awaitable)."""
@@ -168,7 +191,7 @@ class Expressions(Routers):
             return False
         node = function.returns
         if node is None:
-            return not function.decorators
+            return not function.decorators and (function.is_lambda or gives_something(function.body))
         if node[0] == "k" and isinstance(node[1], str):
             return "wait" in node[1] or "Corout" in node[1] or "Any" in node[1]
         if node == ["k", None] or (node[0] == "n" and node[1] in _PLAIN):

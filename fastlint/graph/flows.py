@@ -35,7 +35,7 @@ from fastlint.graph.accesses import (
     Wait,
 )
 from fastlint.graph.guards import terminates
-from fastlint.graph.places import Key, Places
+from fastlint.graph.places import Key, Places, is_container
 from fastlint.graph.spelling import is_called_lock, spelled_node
 from fastlint.graph.state import Frame
 from fastlint.graph.values import Value
@@ -87,6 +87,7 @@ class Walk:
         self.is_async = function.is_async
         makes = function.owner >= 0 and function.name in ("__init__", "__new__", "__post_init__") and function.params
         self.newborn = function.params[0].name if makes else ""
+        self.own: set[Key] = set()  # what the instance that is just made got for itself
         self.env: dict[str, Bases] = {}
         self.aliases: dict[str, Key] = {}
         self.controls: tuple[Basis, ...] = ()
@@ -118,7 +119,8 @@ class Walk:
             if name not in self.known:
                 self.known[name] = self.places.of(node, self.frame)
             return self.known[name]
-        return self.places.of(node, self.frame)
+        place = self.places.of(node, self.frame)
+        return None if place in self.own and node[2] == ["n", self.newborn] else place
 
     def root(self, node: Node) -> Key | None:
         """The place that holds what `node` names: itself, an element of it, or a local name for either."""
@@ -465,6 +467,8 @@ class Walk:
         elif tag == "a":
             place = self.place(target)
             if place is not None and target[2] == ["n", self.newborn]:
+                if is_container(value):
+                    self.own.add(place)
                 return  # nobody else has the instance yet
             if place is not None:
                 self.write(place, REBIND, target[1], bases, value)

@@ -283,6 +283,33 @@ def terminates(block: Block) -> bool:
     return False
 
 
+def _ends_in_raise(block: Block) -> bool:
+    return bool(block) and block[-1][0] == "raise"
+
+
+def demanded_instances(block: Block) -> Iterator[tuple[str, Node]]:
+    """The names, each with the classes of which it has to be an instance, or else a function that begins like this
+    raises: `if not isinstance(store, Store): raise …`, `assert isinstance(store, Store)`."""
+    for statement in block:
+        if statement[0] == "assert":
+            test, outcome = statement[1], True
+        elif statement[0] == "if" and not statement[3] and _ends_in_raise(statement[2]):
+            test, outcome = statement[1], False
+        elif statement[0] in ("e", "imp"):
+            continue
+        else:
+            return  # from here on it may have returned, or have bound the name anew
+        together = test is not None and test[0] == "bool" and (test[1] == "and") is outcome
+        for part in test[2] if together else [test]:
+            if part is not None and part[0] == "u" and part[1] == "not" and not outcome:
+                asked = part[2]
+            else:
+                asked = part if outcome else None
+            if asked is not None and asked[0] == "c" and asked[2] == ["n", "isinstance"] and len(asked[3]) == 2:
+                if asked[3][0] is not None and asked[3][0][0] == "n":
+                    yield asked[3][0][1], asked[3][1]
+
+
 def breaks(block: Block) -> bool:
     """Whether a loop body can leave its loop by `break`."""
     for statement in block:
@@ -344,6 +371,15 @@ def raises(block: Block, name: str) -> bool:
             if raised is not None and raised[0] in ("n", "a") and raised[-1] == name:
                 return True
     return False
+
+
+def gives_something(block: Block) -> bool:
+    """Whether a function with this body returns anything but None, or is the stub of one that does."""
+    statements = list(statements_of(block))
+    return not statements or any(
+        statement[0] == "raise" or (statement[0] == "ret" and statement[1] not in (None, ["k", None]))
+        for statement in statements
+    )
 
 
 def same_place(left: Node, right: Node) -> bool:

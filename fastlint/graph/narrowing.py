@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastlint.graph.expressions import Expressions
-from fastlint.graph.guards import blocks_of
+from fastlint.graph.guards import blocks_of, demanded_instances
 from fastlint.graph.state import Frame
 from fastlint.graph.values import UNKNOWN, Values, union
-from fastlint.graph.world import FunctionRef
+from fastlint.graph.world import FunctionRef, World
 from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import calls_within
 
@@ -47,6 +48,11 @@ class Narrowing(Expressions):
     """Narrows values in the branches of a test."""
 
     _asking: frozenset[str] | None = None
+    _demanding: frozenset[str] | None = None
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._demands: dict[FunctionRef, list[tuple[str, Node]]] = {}
 
     def narrow(self, test: Node, truth: bool, frame: Frame) -> None:
         """Adjust the frame's names to the outcome of a test."""
@@ -187,13 +193,51 @@ class Narrowing(Expressions):
             return name
         return node[1] if node is not None and node[0] == "n" else None
 
-    def _narrow_instance(self, node: Node, classes: Node, truth: bool, frame: Frame) -> None:
+    def narrow_by_call(self, node: Node, frame: Frame) -> None:
+        """After a statement that is a call: what the function was given is of the classes that it demands."""
+        if node is not None and node[0] == "w":
+            node = node[2]
+        if node is None or node[0] != "c" or _called(node) not in self._demanding_names():
+            return
+        passed = [*node[3], *(value for _, value in node[4])]
+        if not any(each is not None and each[0] == "n" and len(frame.env.get(each[1], ())) > 1 for each in passed):
+            return  # there is nothing to choose from
+        callees = self.evaluate(node[2], replace(frame, quiet=True))
+        if len(callees) != 1:
+            return
+        bound = callees[0][0] == "b"
+        callee = callees[0][1] if bound else callees[0]
+        if callee[0] != "f":
+            return
+        ref = (callee[1], callee[2])
+        given = dict(zip(self.signature(ref, bound).positional, node[3], strict=False))
+        given.update({name: value for name, value in node[4] if name is not None})
+        for name, classes in self._demands.get(ref, ()):
+            self._narrow_instance(given.get(name), classes, True, frame, self.frame_of_definition(ref))
+
+    def _demanding_names(self) -> frozenset[str]:
+        """The names of the functions that raise unless what they are given is of some class."""
+        if self._demanding is None:
+            for module in self.world.modules.values():
+                for function in module.facts.functions:
+                    if function.name == "__init__":  # who hands it on to a base class asks nothing of it any more
+                        continue
+                    params = {param.name for param in function.params}
+                    demands = [each for each in demanded_instances(function.body) if each[0] in params]
+                    if demands and not function.is_generator and not function.decorators:
+                        self._demands[module.name, function.index] = demands
+            self._demanding = frozenset(self.world.function(ref).name for ref in self._demands)
+        return self._demanding
+
+    def _narrow_instance(
+        self, node: Node, classes: Node, truth: bool, frame: Frame, scope: Frame | None = None
+    ) -> None:
         name = self._narrowed_name(node, frame)
         if name is None:
             return
         wanted: Values = UNKNOWN
         for part in classes[1] if classes is not None and classes[0] == "t" else [classes]:
-            wanted += self.annotation(part, frame)
+            wanted += self.annotation(part, scope or frame)
         if not wanted:
             return
         have = frame.env[name] if name in frame.env else self.lookup(name, frame)

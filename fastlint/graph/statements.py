@@ -131,6 +131,7 @@ class Interpreter(Definitions):
 
     def _expression_statement(self, statement: Any, frame: Frame) -> bool:
         self.evaluate(statement[1], frame)
+        self.narrow_by_call(statement[1], frame)
         return True
 
     def _assignment(self, statement: Any, frame: Frame) -> bool:
