@@ -40,7 +40,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "isroutine": ("f", "b"),
 }
 _SURE = frozenset({"c", "f", "b", "o", "i", "k", "l", "t", "d"})  # the tags of values that are of one kind only
-_KIND_TESTS = _COROUTINE_TESTS | _KINDS.keys() | {"isinstance"}
+_KIND_TESTS = frozenset({*_COROUTINE_TESTS, *_KINDS, "isinstance"})
 _FUNCTION_TESTS = _COROUTINE_TESTS | {"isgeneratorfunction", "iscoroutine", "isawaitable", "callable"}
 
 
