@@ -288,6 +288,20 @@ def test_what_calls_attributes_with_and_iteration_give(acme: Catalogue) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "waits"),
+    [
+        ("psycopg2.extensions.cursor", True),  # by the names of its methods
+        ("together.Together", True),  # by a pattern alone
+        ("redis.asyncio.Redis", False),
+        ("qiniu.BucketManager", True),
+        ("of.nobody.Known", False),
+    ],
+)
+def test_a_type_waits_by_names_and_by_patterns(name: str, waits: bool) -> None:
+    assert load_catalogue(rules_folder()).waits(name) is waits
+
+
+@pytest.mark.parametrize(
     ("written", "usual"),
     [
         ("acme.get", "acme.get"),

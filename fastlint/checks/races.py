@@ -48,15 +48,11 @@ _WHOLE = "one step under the GIL, so probably nothing is lost; a free-threaded b
 
 
 _MAKERS = re.compile(r"_*(create|make|build|connect|open|init|new|start|setup|set_up|from_|load_?model)", re.IGNORECASE)
-
-
 _KEEPING = frozenset({"client", "engine"})  # the parts of a library's objects that keep connections
 _RESOURCES = re.compile(
     "client|session|pool|engine|connect|lock|semaphore|transport|executor|driver|model|channel|socket|process|thread|handler",
     re.IGNORECASE,
 )
-
-
 # Who asks whether this is the main thread knows that there are others, and lets only one of them in
 _ASKS_FOR_THREAD = frozenset({"main_thread"})
 

@@ -86,7 +86,7 @@ def _asks_inside(node: Node, outer: Node) -> bool:
     place, around = guarded_place(node, True), guarded_place(outer, True)
     while place is not None and around is not None and place[0] == "a":
         place = place[2]
-        if _same(place, around):
+        if same_place(place, around):
             return True
     return False
 
@@ -102,7 +102,7 @@ def _lapses(node: Node, place: Node) -> bool:
         sides = [side for side in (node[2], node[3][0][1]) if side is not None and side[0] in ("n", "a")]
         return any(str(side[-1]).endswith(_OWNERS) for side in sides)
     asked = node[2] if node[0] == "c" and not node[3] and not node[4] else node
-    return asked is not None and asked[0] == "a" and asked[3].lstrip("_") in _ENDINGS and _same(asked[2], place)
+    return asked is not None and asked[0] == "a" and asked[3].lstrip("_") in _ENDINGS and same_place(asked[2], place)
 
 
 def _wishes(node: Node, outcome: bool) -> bool:
@@ -143,7 +143,7 @@ def _is_used(node: Any, place: Node) -> bool:
         given = [*call[3], *(value for _, value in call[4])]
         if call[2] is not None and call[2][0] == "a":
             given.append(call[2][2])
-        if any(_same(argument, place) for argument in given):
+        if any(same_place(argument, place) for argument in given):
             return True
     return False
 
@@ -168,7 +168,7 @@ def _stores(block: Block, cache: Node, name: str | None, frame: Frame) -> bool:
             for target in statement[1]:
                 if target is None or target[0] != "s" or not _place(target[2]):
                     continue
-                if cache is not None and _same(target[2], cache):
+                if cache is not None and same_place(target[2], cache):
                     return True
                 named = statement[2] == ["n", name] or ["n", name] in statement[1]
                 if name is not None and named and _outlives(target[2], frame):
@@ -204,7 +204,7 @@ def assigns(block: Block, place: Node, frame: Frame, setters: frozenset[str] = f
             return True
         if outlives and tag == "=" and any(_binds(target, place) for target in statement[1]):
             return True
-        if outlives and tag == ":" and _same(statement[1], place):
+        if outlives and tag == ":" and same_place(statement[1], place):
             return True
         if tag == "e" and place[0] == "a" and _sets_attribute(statement[1], place):
             return True
@@ -226,14 +226,14 @@ def _sets_attribute(call: Node, place: Node) -> bool:
     if call is None or call[0] != "c" or call[2] is None or len(call[3]) != 3:
         return False
     owner, name, _ = call[3]
-    return call[2][-1] in ("setattr", "__setattr__") and name == ["k", place[3]] and _same(owner, place[2])
+    return call[2][-1] in ("setattr", "__setattr__") and name == ["k", place[3]] and same_place(owner, place[2])
 
 
 def _binds(target: Node, place: Node) -> bool:
     """Whether a target is a place, or unpacks into it: `client, owner = make(), getpid()`."""
     if target is not None and target[0] in ("t", "l"):
         return any(_binds(part, place) for part in target[1])
-    return _same(target, place)
+    return same_place(target, place)
 
 
 def _calls_one_of(statement: Any, setters: frozenset[str]) -> bool:
@@ -253,20 +253,20 @@ def _fills(statement: Any, place: Node) -> bool:
     """Whether a statement puts something into the container at a place (`x.extend(…)`, `x[k] = v`)."""
     if statement[0] == "e" and statement[1][0] == "c":
         callee = statement[1][2]
-        return callee is not None and callee[0] == "a" and callee[3] in _FILLERS and _same(callee[2], place)
+        return callee is not None and callee[0] == "a" and callee[3] in _FILLERS and same_place(callee[2], place)
     return statement[0] == "=" and any(
-        target is not None and target[0] == "s" and _same(target[2], place) for target in statement[1]
+        target is not None and target[0] == "s" and same_place(target[2], place) for target in statement[1]
     )
 
 
-def _same(left: Node, right: Node) -> bool:
+def same_place(left: Node, right: Node) -> bool:
     """Whether two nodes name the same place (their sites differ)."""
     if left is None or right is None or left[0] != right[0]:
         return False
     if left[0] == "n":
         return bool(left[1] == right[1])
     if left[0] == "a":
-        return bool(left[3] == right[3]) and _same(left[2], right[2])
+        return bool(left[3] == right[3]) and same_place(left[2], right[2])
     return False
 
 
@@ -380,11 +380,6 @@ def gives_something(block: Block) -> bool:
         statement[0] == "raise" or (statement[0] == "ret" and statement[1] not in (None, ["k", None]))
         for statement in statements
     )
-
-
-def same_place(left: Node, right: Node) -> bool:
-    """Whether two nodes are one name, or one attribute of one name: wherever they stand."""
-    return _same(left, right)
 
 
 def catches_runtime_error(kind: Node) -> bool:

@@ -54,7 +54,7 @@ def _imported(world: World, importer: Module) -> Iterator[str]:
 
 
 def _texts(module: Module) -> Iterator[str]:
-    """Every text in a module that names a folder of what is no longer used, and others."""
+    """Every text of those bodies of a module that say the name of such a folder at all."""
     facts = module.facts
     bodies: Iterable[object] = (
         facts.body,

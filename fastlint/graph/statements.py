@@ -632,6 +632,7 @@ class Interpreter(Definitions):
             elif misses_in_try(body, kind, handler, frame):
                 frame.flags = flags | ONCE
             tried = frame.tried
+            # Of several exceptions another one may have brought it here
             if kind is not None and kind[-1] == "NotImplementedError":
                 frame.tried = tuple(methods_called(body))
             if self.block(handler, frame):

@@ -269,8 +269,12 @@ class Catalogue:
         return None
 
     def waits(self, type_name: str) -> bool:
-        """Whether calls of a type block: nobody awaits it."""
-        return any(known.rule is not None for spec in self.order(type_name) for known in spec.exact.values())
+        """Whether some calls of a type block: nobody awaits an object of it."""
+        return any(
+            known.rule is not None
+            for spec in self.order(type_name)
+            for known in (*spec.exact.values(), *(each for _, each in spec.patterns))
+        )
 
     def is_asynchronous(self, type_name: str) -> bool:
         """Whether the type is an async twin, whose calls are awaited or free."""
