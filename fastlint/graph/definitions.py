@@ -6,8 +6,8 @@ from typing import Any
 
 from fastlint.graph.libraries import decorated_as
 from fastlint.graph.narrowing import Narrowing
-from fastlint.graph.state import LOOP, POOL, Frame, Variant
-from fastlint.graph.values import UNKNOWN, Value, Values, elements
+from fastlint.graph.state import LOOP, POOL, Definition, Frame, Variant
+from fastlint.graph.values import UNKNOWN, Value, Values, elements, mixed
 from fastlint.graph.variants import BRIDGED
 from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.rulebook.catalogue import Decoration, Spec
@@ -60,12 +60,35 @@ class Definitions(Narrowing):
         plain: Values = (("f", module, index, env),)
         if not function.decorators:
             return plain
-        key = ("defined", module, index, env)
+        key: Definition = ("defined", module, index, env)
         if key not in self.facts:
             self.facts[key] = plain  # a decorator that refers to its own function ends here
-            scope = self.frame_of_definition((module, index))
-            self.facts[key] = self.decorated(plain, function.decorators, scope) or plain
-        return self.facts[key]
+            self.facts[key] = self.decorate(key, self.frame_of_definition((module, index)))
+        return self.read(key, frame) if key in self.undecorated else self.facts[key]
+
+    def decorate(self, key: Definition, frame: Frame) -> Values:
+        """What its decorators make of a function; noted where the analysis stands too deep to say."""
+        _, module, index, env = key
+        plain: Values = (("f", module, index, env),)
+        waiting = len(self.waiting)
+        values = self.decorated(plain, self.world.function((module, index)).decorators, frame) or plain
+        if len(self.waiting) > waiting and env < 0:  # a function that runs looks at its own definitions again
+            self.undecorated.setdefault(key, values)
+        return values
+
+    def decorate_again(self) -> None:
+        """Decorate what was met too deep, now that there is room; whoever was told otherwise looks again."""
+        undecorated, self.undecorated = self.undecorated, {}
+        changed: dict[Value, Values] = {}
+        for key, told in undecorated.items():
+            values = self.facts[key] = self.decorate(key, self.frame_of_definition((key[1], key[2])))
+            if values != told:
+                changed[("f", *key[1:])] = values
+                self.look_again(key)
+        for name, known in self.facts.items() if changed else ():
+            if name[0] in ("global", "class") and not changed.keys().isdisjoint(known):
+                self.facts[name] = mixed([changed.get(value, (value,)) for value in known])
+                self.look_again(name)
 
     def decorated(self, values: Values, decorators: list[Node], frame: Frame) -> Values:
         """What decorators make of a function, innermost first; records what they register."""

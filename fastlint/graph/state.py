@@ -36,6 +36,9 @@ MAYBE = 4  # one of several possible targets, or a receiver that is merely decla
 IMPLICIT = 8  # no call is written there: with, for, subscript, property, operator …
 
 
+Definition = tuple[str, str, int, int]  # ("defined", module, function, enclosing variant): what a name is bound to
+
+
 class Edge(NamedTuple):
     """From a variant to another: at which site, how, to which variant."""
 
@@ -141,6 +144,7 @@ class State(ABC):
         self.facts: dict[Any, Values] = {}  # grows only: attributes, parameters, globals, returns, by key
         self.dirty: dict[int, None] = {}
         self.waiting: list[Variant] = []
+        self.undecorated: dict[Definition, Values] = {}  # what was said of those met too deep to decorate them
         self.servers: set[int] = set()  # the variants that start a server
         self.name_bindings: dict[FunctionRef, dict[str, Any]] = {}  # what function bodies bind their names to
         self.unbound: set[Any] = set()  # keys of names that their modules do not bind
@@ -177,8 +181,12 @@ class State(ABC):
         wider = union(known, values)
         if wider is not known:
             self.facts[key] = wider
-            for reader in sorted(self.readers.get(key, ())):
-                self.dirty[reader] = None
+            self.look_again(key)
+
+    def look_again(self, key: Any) -> None:
+        """Have those who read what is known under a key run once more."""
+        for reader in sorted(self.readers.get(key, ())):
+            self.dirty[reader] = None
 
     def edge(self, frame: Frame, site: int, kind: str, target: Variant, flags: int = 0) -> None:
         """Record that the frame's variant runs another one."""

@@ -25,7 +25,7 @@ from fastlint.graph.guards import (
     statements_of,
     terminates,
 )
-from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Frame, Variant
+from fastlint.graph.state import CALL, OFF_LOOP, ONCE, Definition, Frame, Variant
 from fastlint.graph.taken import asked_keyword
 from fastlint.graph.values import NONE, UNKNOWN, Value, Values, elements, mixed, only_constant, shallow, union
 from fastlint.graph.variants import alternatives, is_switch, stays
@@ -100,11 +100,12 @@ class Interpreter(Definitions):
 
     def settle(self) -> None:
         """Run what waits, and run again what read something that has grown since; ends because values only grow."""
-        while self.waiting or self.dirty:
+        while self.waiting or self.dirty or self.undecorated:
             while self.waiting:
                 variant = self.waiting.pop()
                 if not variant.runs:
                     self._run(variant)
+            self.decorate_again()
             dirty, self.dirty = list(self.dirty), {}
             for number in dirty:
                 variant = self.variants[number]
@@ -222,10 +223,10 @@ class Interpreter(Definitions):
             if param.default is not None and param.default[0] != "k":
                 self.evaluate(param.default, frame)
         if function.decorators:
+            key: Definition = ("defined", frame.module, index, env)
             if env < 0 and frame.class_scope is None:
-                self.facts.setdefault(("defined", frame.module, index, env), values)
-            values = self.decorated(values, function.decorators, frame) or values
-            self.facts[("defined", frame.module, index, env)] = values
+                self.facts.setdefault(key, values)
+            values = self.facts[key] = self.decorate(key, frame)
         self.assign_name(name, values, frame)
         return True
 
@@ -258,9 +259,8 @@ class Interpreter(Definitions):
                 function = self.world.modules[inner.module].facts.functions[statement[1]]
                 if function.decorators:
                     env = outer.variant.number if outer.variant.function[1] >= 0 else -1
-                    plain: Values = (("f", inner.module, statement[1], env),)
-                    values = self.decorated(plain, function.decorators, inner) or plain
-                    self.facts[("defined", inner.module, statement[1], env)] = values
+                    key: Definition = ("defined", inner.module, statement[1], env)
+                    self.facts[key] = self.decorate(key, inner)
             else:
                 inner.statement = statement[-1]
                 _STATEMENTS[statement[0]](self, statement, inner)
