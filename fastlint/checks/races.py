@@ -23,6 +23,7 @@ from fastlint.graph.accesses import (
     PUT,
     REBIND,
     TASKS,
+    TEST,
     THREADS,
     UPDATE,
     VALUE,
@@ -31,6 +32,7 @@ from fastlint.graph.accesses import (
     Basis,
 )
 from fastlint.graph.contexts import Context, State
+from fastlint.graph.newborn import only_makes
 from fastlint.graph.origins import assigned_to
 from fastlint.graph.places import Key, is_container, maker
 from fastlint.graph.state import ONCE
@@ -55,6 +57,8 @@ _RESOURCES = re.compile(
 )
 # Who asks whether this is the main thread knows that there are others, and lets only one of them in
 _ASKS_FOR_THREAD = frozenset({"main_thread"})
+_COMPARED = frozenset({VALUE, EQUAL, LIMIT, TEST})
+_SERVED = (Context.LOOP, Context.POOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,16 @@ def unlocked_state(project: Project) -> Iterator[Finding]:
 def _between_threads(access: Access) -> _Race | None:
     for basis in sorted(access.bases, key=lambda one: one.site):
         why = _harm(access, basis)
-        if why and not _kept_out(access, basis, (THREADS, ANYBODY)):
+        kept_out = [each for each in access.bases if _kept_out(access, each, (THREADS, ANYBODY))]
+        if why and basis not in kept_out and not _looked_again(basis, kept_out):
             return _Race(access, basis, why)
     return None
+
+
+def _looked_again(basis: Basis, fresh: list[Basis]) -> bool:
+    """Whether the state was read once more where nobody could get in until the write, and compared with what was read
+    before, or merged with it; that something is still there says nothing of its value."""
+    return any(other.site > basis.site and other.how in _COMPARED for other in fresh)
 
 
 def _harm(access: Access, basis: Basis) -> str:
@@ -154,6 +165,8 @@ def _meeting(project: Project, access: Access, accesses: list[Access]) -> tuple[
     """The state in which an unguarded write runs while another thread can write too, and that other write."""
     sharing = project.graph.sharing
     served = sharing.served[access.function]
+    if _is_of_newborn(project, access):
+        return None, None
     if served.pool is not None and not _is_guarded(project, access, served.pool):
         if served.pool_many or (served.queue is not None and served.loop_many):
             return served.pool, None
@@ -173,7 +186,7 @@ def _meeting(project: Project, access: Access, accesses: list[Access]) -> tuple[
 def _other_writes(project: Project, access: Access, accesses: list[Access]) -> Iterator[Access]:
     for other in accesses:
         if other.kind in WRITES and other.through is None and other.function != access.function and not other.locks:
-            if _may_be_one(project, access, other):
+            if _may_be_one(project, access, other) and not _is_of_newborn(project, other):
                 yield other
 
 
@@ -191,6 +204,26 @@ def _may_be_one(project: Project, access: Access, other: Access) -> bool:
     related = mine in order(theirs) or theirs in order(mine)
     below = project.graph.world.subclasses(mine, project.graph.sharing.interpreter.bases)
     return related or any(theirs in order(each) for each in below)
+
+
+def _is_of_newborn(project: Project, access: Access) -> bool:
+    """Whether an access is of an object that is just being made, wherever it happens: nobody else has that yet."""
+    sharing, contexts = project.graph.sharing, project.graph.contexts
+    owner = _own_class(project, access) if access.place[0] == "attr" else None
+    if owner is None or (access.kind != REBIND and _is_of_all(project, owner, access.place)):
+        return False
+    states = [(number, context) for number in sharing.variants_of(access.function) for context in _SERVED]
+    reached = [state for state in states if state in contexts.arrivals]
+    return bool(reached) and all(only_makes(sharing, contexts, state, owner) for state in reached)
+
+
+def _is_of_all(project: Project, owner: ClassRef, place: Key) -> bool:
+    """Whether a class body makes the container that an attribute holds: one for all objects of the class."""
+    sharing = project.graph.sharing
+    above = sharing.classes(("o", *owner))
+    return sharing.places.holds_container(place) and any(
+        place[2] in sharing.world.class_bindings(each) for each in above
+    )
 
 
 def _own_class(project: Project, access: Access) -> ClassRef | None:
@@ -313,7 +346,7 @@ def stale_writes(project: Project) -> Iterator[Finding]:
                 sharing.served[other.function].many for other in _other_writes(project, access, accesses)
             ):
                 continue
-            if _is_guarded(project, access, served.loop):
+            if _is_guarded(project, access, served.loop) or _is_of_newborn(project, access):
                 continue
             done.add(access.function)
             name = spelled(project, place)
@@ -337,7 +370,10 @@ def _sure(place: Key) -> Confidence:
 def _across_await(access: Access) -> _Race | None:
     for basis in sorted(access.bases, key=lambda one: one.site):
         why = _harm(access, basis)
-        if why and basis.stale >= 0 and not _kept_out(access, basis, (TASKS, THREADS, ANYBODY)):
+        kept_out = [
+            each for each in access.bases if each.stale < 0 or _kept_out(access, each, (TASKS, THREADS, ANYBODY))
+        ]
+        if why and basis not in kept_out and not _looked_again(basis, kept_out):
             return _Race(access, basis, why)
     return None
 
@@ -357,7 +393,7 @@ def racy_creation(project: Project) -> Iterator[Finding]:
                 continue
             across = state[1] is Context.LOOP
             made = _is_made(project, access, across)
-            if not made or _is_empty(access.value):
+            if not made or _is_empty(access.value) or _is_of_newborn(project, access):
                 continue
             done.add(access.function)
             name = spelled(project, place)

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from fastlint.finding import Severity
 from fastlint.graph.contexts import Context, Contexts, entry_edges
+from fastlint.graph.servers import mark_servers
 from fastlint.graph.sharing import Sharing
-from fastlint.graph.state import CALL, COROUTINE, LOOP, PRIVATE, SERVING, Edge, Event, Variant
+from fastlint.graph.state import CALL, LOOP, Edge, Event, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.unreached import start_unreached
 from fastlint.graph.world import FunctionRef, Module, World
@@ -253,13 +254,8 @@ def _contexts(interpreter: Interpreter, served: list[Module]) -> Contexts:
 def _spread(interpreter: Interpreter, served: list[Module], apart: frozenset[int]) -> Contexts:
     contexts = Contexts(interpreter.variants, apart)
     names = {module.name for module in served}
-    starters = _server_starters(interpreter)
+    starters = mark_servers(interpreter)
     for variant in interpreter.variants:
-        if starters and any(edge.kind == PRIVATE and edge.target in starters for edge in variant.edges):
-            variant.edges = {
-                edge._replace(kind=SERVING) if edge.kind == PRIVATE and edge.target in starters else edge: flags
-                for edge, flags in variant.edges.items()
-            }
         if variant.function[1] < 0 and variant.function[0] in names:
             # What a script schedules before it starts the server itself runs on the server's loop
             context = Context.IMPORT
@@ -272,20 +268,3 @@ def _spread(interpreter: Interpreter, served: list[Module], apart: frozenset[int
     contexts.spread()
     start_unreached(interpreter, contexts, served)
     return contexts
-
-
-def _server_starters(interpreter: Interpreter) -> set[int]:
-    """The variants that start an ASGI server, by themselves or through what they run."""
-    callers: dict[int, list[int]] = {}
-    for variant in interpreter.variants:
-        for edge in variant.edges:
-            if edge.kind in (CALL, COROUTINE, PRIVATE):
-                callers.setdefault(edge.target, []).append(variant.number)
-    starters = set(interpreter.servers)
-    waiting = list(starters)
-    while waiting:
-        for caller in callers.get(waiting.pop(), ()):
-            if caller not in starters:
-                starters.add(caller)
-                waiting.append(caller)
-    return starters

@@ -1,5 +1,5 @@
-"""Which code only runs while an object is being made: nobody else has the object yet, so nobody else has its lock.
-Knows edges and classes; judges nothing."""
+"""Which code only runs while an object is being made: nobody else has the object yet, so nobody else has its lock,
+or its attributes. Knows edges and classes; judges nothing."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from typing import Any
 from fastlint.graph.contexts import Contexts, State
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.state import CALL
+from fastlint.graph.world import ClassRef
 
 _MAKING = frozenset({"__init__", "__new__", "__post_init__"})
 _MOST_CALLERS = 50
 
 
 def is_of_newborn(sharing: Sharing, contexts: Contexts, state: State, lock: Any) -> bool:
-    """Whether a lock (`("lock", module, class, attribute)`) is of the object that a state is just making: every call
-    that leads to the state comes from a constructor of that object's class."""
+    """Whether a lock (`("lock", module, class, attribute)`) is of the object that a state is just making."""
     if len(lock) != 4:
         return False  # a module's own
-    interpreter, owner = sharing.interpreter, (lock[1], lock[2])
-    order = [above for above in interpreter.order(owner) if isinstance(above, tuple)]
-    if any(lock[3] in interpreter.world.class_bindings(above) for above in order):
+    owner = (lock[1], lock[2])
+    if any(lock[3] in sharing.world.class_bindings(above) for above in sharing.classes(("o", *owner))):
         return False  # one for all objects of the class
-    family = {*order, *interpreter.world.subclasses(owner, interpreter.bases)}
+    return only_makes(sharing, contexts, state, owner)
+
+
+def only_makes(sharing: Sharing, contexts: Contexts, state: State, owner: ClassRef) -> bool:
+    """Whether a state is part of the making of an object of a class: every call that leads to it comes from a
+    constructor of that class, from one above it or below it."""
+    interpreter = sharing.interpreter
+    family = {*sharing.classes(("o", *owner)), *interpreter.world.subclasses(owner, interpreter.bases)}
     seen: set[State] = set()
     waiting = [state]
     while waiting:

@@ -4,7 +4,8 @@ Knows no rule."""
 from __future__ import annotations
 
 from fastlint.graph.contexts import Context, Contexts, forgotten_cost, unreached_cost
-from fastlint.graph.state import PRIVATE, Variant
+from fastlint.graph.servers import mark_servers
+from fastlint.graph.state import PRIVATE, SERVING, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.world import FunctionRef, Module, World
 
@@ -35,10 +36,18 @@ def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[M
                     if mention[1] >= 0 and not interpreter.of_function.get(mention):
                         interpreter.ensure(mention)
     interpreter.settle()
-    for variant in interpreter.variants:  # `asyncio.run(main())`: a loop of its own, in a script or a thread
+    mark_servers(interpreter)
+    for variant in interpreter.variants:
         for edge in variant.edges:
             target = interpreter.variants[edge.target].function
-            if edge.kind == PRIVATE and target not in reached and not _has_twin(interpreter.world, target):
+            if target in reached:
+                continue
+            if (
+                edge.kind == SERVING
+            ):  # `asyncio.run(serve())` of a command line: nobody is served before it has begun to
+                contexts.root(edge.target, Context.STARTUP, "", cost=unreached_cost())
+            elif edge.kind == PRIVATE and not _has_twin(interpreter.world, target):
+                # `asyncio.run(main())`: a loop of its own, in a script or a thread
                 contexts.root(edge.target, Context.ELSEWHERE, "", cost=unreached_cost())
     contexts.spread()
     reached = {interpreter.variants[number].function for number, _ in contexts.arrivals}
