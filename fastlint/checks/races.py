@@ -95,9 +95,9 @@ def _between_threads(access: Access) -> _Race | None:
 
 
 def _looked_again(basis: Basis, fresh: list[Basis]) -> bool:
-    """Whether the state was read once more where nobody could get in until the write, and compared with what was read
+    """Whether a value was read once more where nobody could get in until the write, and compared with what was read
     before, or merged with it; that something is still there says nothing of its value."""
-    return any(other.site > basis.site and other.how in _COMPARED for other in fresh)
+    return basis.how == VALUE and any(other.site > basis.site and other.how in _COMPARED for other in fresh)
 
 
 def _harm(access: Access, basis: Basis) -> str:
