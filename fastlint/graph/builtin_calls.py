@@ -32,6 +32,10 @@ class Builtins(Variants):
     def iterate(self, values: Values, site: int, frame: Frame) -> Values:
         """What iterating values gives; records what runs."""
 
+    @abstractmethod
+    def iterate_async(self, values: Values, site: int, frame: Frame) -> Values:
+        """What `async for` gives; records what runs."""
+
     def builtin(
         self, site: int, name: str, args: list[Values], keywords: Keywords, frame: Frame, flags: int
     ) -> Values | None:
@@ -57,8 +61,10 @@ class Builtins(Variants):
             for key in keywords.get("key", UNKNOWN):
                 self.call(site, key, [items], {}, frame)
             return items if name in ("max", "min") else UNKNOWN
-        if name in ("next", "anext"):
+        if name == "next":
             return self.iterate(first, site, frame)
+        if name == "anext":  # what is plain cannot be what it is given
+            return self.iterate_async(first, site, frame)
         if name == "enumerate":
             return (collection((("t", (UNKNOWN, shallow(self.iterate(first, site, frame)))),)),)
         if name == "zip":

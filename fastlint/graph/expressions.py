@@ -44,12 +44,23 @@ _UNARY = {"-": "__neg__", "+": "__pos__", "~": "__invert__"}
 _COMPARE = {"eq": "__eq__", "ne": "__ne__", "lt": "__lt__", "gt": "__gt__", "le": "__le__", "ge": "__ge__"}
 # Calls whose arguments are awaitables: a call written there is awaited by them
 _PLAIN = frozenset({"bool", "str", "int", "float", "bytes", "list", "dict", "set", "tuple"})
+_MAY_WAIT = ("wait", "Corout", "Future", "Task", "Any")  # in the text of an annotation
+_PLAIN_HOLDERS = frozenset({"list", "List", "dict", "Dict", "set", "Set", "tuple", "Tuple"})  # `list[str]`
 _AWAITERS = frozenset(
     {"gather", "wait", "wait_for", "create_task", "ensure_future", "shield", "as_completed", "run_coroutine_threadsafe"}
 )
 _FINISHERS = frozenset({"wait", "wrap_future", "wait_for", "gather", "as_completed"})
 _MUTATORS = {"append": 0, "add": 0, "insert": 1, "appendleft": 0, "setdefault": 1, "register": 0}
 _BULK_MUTATORS = frozenset({"extend", "update"})
+
+
+def _is_plain(annotation: Node) -> bool:
+    """Whether an annotation says that something can never be awaited: `str`, `None`, `list[int]`, `str | None`."""
+    if annotation is None or annotation[0] != "o":
+        name = annotation[2] if annotation and annotation[0] == "s" else annotation
+        kinds = _PLAIN if name is annotation else _PLAIN_HOLDERS
+        return annotation == ["k", None] or bool(name and name[0] == "n" and name[1] in kinds)
+    return _is_plain(annotation[3]) and _is_plain(annotation[4])
 
 
 class Expressions(Routers):
@@ -193,8 +204,8 @@ class Expressions(Routers):
         if node is None:
             return not function.decorators and (function.is_lambda or gives_something(function.body))
         if node[0] == "k" and isinstance(node[1], str):
-            return "wait" in node[1] or "Corout" in node[1] or "Any" in node[1]
-        if node == ["k", None] or (node[0] == "n" and node[1] in _PLAIN):
+            return any(word in node[1] for word in _MAY_WAIT)
+        if _is_plain(node):
             return False
         declared = self.annotation(node, self.frame_of_definition(ref))
         return not declared or any(

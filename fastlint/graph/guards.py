@@ -14,6 +14,7 @@ _ENDINGS = frozenset(
     {"closed", "is_closed", "is_closing", "is_alive", "is_running", "connected", "is_connected", "is_open"}
 )
 _OWNERS = ("loop", "pid")
+_TAKERS = ("get", "setdefault", "pop", "find", "fetch", "lookup")
 _FILLERS = frozenset({"append", "extend", "update", "add", "insert", "setdefault"})
 
 
@@ -394,3 +395,35 @@ def catches_runtime_error(kind: Node) -> bool:
         "AsyncLibraryNotFoundError",
         "NoEventLoopError",
     )
+
+
+def gives_new(block: Block) -> bool:
+    """Whether what a function with this body returns comes out of a call every time and is kept by nobody here: not
+    out of a container, an attribute or a variable of the module, and not put into one either."""
+    kept: set[str] = set()
+    made: dict[str, list[Node]] = {}
+    given: list[Node] = []
+    for statement in statements_of(block):
+        if statement[0] == "ret" and statement[1] is not None and statement[1] != ["k", None]:
+            given.append(statement[1])
+        elif statement[0] in ("=", ":"):
+            targets, value = (statement[1], statement[2]) if statement[0] == "=" else ([statement[1]], statement[3])
+            for target in targets:
+                if target is not None and target[0] == "n":
+                    made.setdefault(target[1], []).append(value if len(targets) == 1 else None)
+            if value is not None and value[0] == "n" and any(target is None or target[0] != "n" for target in targets):
+                kept.add(value[1])
+        elif statement[0] == "global":
+            kept.update(statement[1])
+    return bool(given) and all(
+        _is_made(node)
+        or (node[0] == "n" and node[1] not in kept and node[1] in made and all(map(_is_made, made[node[1]])))
+        for node in given
+    )
+
+
+def _is_made(node: Node) -> bool:
+    """Whether an expression is a call that makes something, as far as its name says: not `kept.get(key)`."""
+    if node is not None and node[0] == "w":
+        node = node[2]
+    return bool(node and node[0] == "c" and node[2]) and not str(node[2][-1]).startswith(_TAKERS)

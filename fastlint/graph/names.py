@@ -9,7 +9,7 @@ from typing import Any
 
 from fastlint.graph.state import Frame, State
 from fastlint.graph.values import UNKNOWN, Value, Values, collection, elements, shallow, union
-from fastlint.graph.world import Binding, ClassRef, Module
+from fastlint.graph.world import Binding, ClassRef, FunctionRef, Module
 from fastlint.rulebook.catalogue import TypeExpr
 from fastlint.source.facts import Function, Node
 
@@ -78,13 +78,13 @@ class Names(State):
             bindings = self.world.class_bindings(frame.class_scope).get(name)
             if bindings:
                 return self.class_level(frame.class_scope, name, frame)
-        enclosing = frame.variant.env
+        inner, enclosing = frame.variant.function, frame.variant.env
         while enclosing >= 0:
             variant = self.variants[enclosing]
             self.read(("local", enclosing, name), frame)  # it may get its value only after this function was made
             if name in variant.names:
-                return variant.names[name]
-            enclosing = variant.env
+                return self.as_tested(inner, name, variant.names[name], frame)
+            inner, enclosing = variant.function, variant.env
         found = self.global_value(frame.module, name, frame)
         if found is None:
             return (("x", f"builtins.{name}"),) if name in _BUILTINS else UNKNOWN
@@ -182,6 +182,10 @@ class Names(State):
         if tag == "with":
             return unpack(self.entered(self.evaluate(binding[1], frame), frame, -1, binding[3]), binding[2])
         return UNKNOWN
+
+    @abstractmethod
+    def as_tested(self, inner: FunctionRef, name: str, values: Values, frame: Frame) -> Values:
+        """What a name of the function around `inner` may be where that one is made."""
 
     @abstractmethod
     def provided(self, values: Values, frame: Frame) -> Values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from fastlint.graph.closures import Test, tests_of_parameters
 from fastlint.graph.expressions import Expressions
 from fastlint.graph.guards import blocks_of, demanded_instances
 from fastlint.graph.state import Frame
@@ -53,6 +54,7 @@ class Narrowing(Expressions):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._demands: dict[FunctionRef, list[tuple[str, Node]]] = {}
+        self._tested: dict[FunctionRef, dict[str, list[Test]]] = {}  # see `closures`
 
     def narrow(self, test: Node, truth: bool, frame: Frame) -> None:
         """Adjust the frame's names to the outcome of a test."""
@@ -82,6 +84,18 @@ class Narrowing(Expressions):
                 self._narrow_none(test, False, frame)
         elif tag == ":=":
             self.narrow(["n", test[1]], truth, frame)
+
+    def as_tested(self, inner: FunctionRef, name: str, values: Values, frame: Frame) -> Values:
+        """See `Names.as_tested`."""
+        tested = self._tested.get(inner)
+        if tested is None:
+            tested = self._tested[inner] = tests_of_parameters(self.world, inner)
+        if name not in tested:
+            return values
+        made = replace(frame, env={name: values}, quiet=True)
+        for test, truth in tested[name]:
+            self._narrow_call(test, truth, made)
+        return made.env[name]
 
     def _narrow_either(self, parts: list[Node], truth: bool, frame: Frame) -> None:
         """`isfunction(f) or ismethod(f)` is true: what is left is what any of the parts leaves."""
@@ -126,7 +140,7 @@ class Narrowing(Expressions):
         elif name == "hasattr" and len(args) == 2 and not truth:
             self._narrow_lacking(args[0], args[1], frame)
         elif name in _COROUTINE_TESTS:
-            self._filter(args[0], frame, lambda value: self._asynchronous(value) is not (not truth))
+            self._filter(args[0], frame, lambda value: self._asynchronous(value, name) is not (not truth))
         elif name in _KINDS:
             self._filter(args[0], frame, lambda value: _is_of_kind(value, name) is not (not truth))
         elif name == "isgeneratorfunction":
@@ -136,11 +150,16 @@ class Narrowing(Expressions):
         elif name == "callable" and not truth:
             self._filter(args[0], frame, lambda value: value[0] not in ("f", "b", "p", "once", "off"))
 
-    def _asynchronous(self, value: Any) -> bool | None:
-        """Whether a callable is asynchronous; None if that is not known."""
-        if value[0] in ("f", "b", "p", "once", "off", "o", "mgr"):
+    def _asynchronous(self, value: Any, test: str) -> bool | None:
+        """Whether a test says of a callable that it is asynchronous; None if that is not known. Only FastAPI's own
+        looks at what a wrapper wraps."""
+        if value[0] not in ("f", "b", "p", "once", "off", "o", "mgr"):
+            return None
+        plain = value[1] if value[0] == "b" else value
+        if plain[0] != "f" or test == "is_coroutine_callable":
             return self.is_async_callable(value)
-        return None
+        function = self.world.function((plain[1], plain[2]))
+        return function.is_async and function.is_generator is (test == "isasyncgenfunction")
 
     def _generates(self, value: Any) -> bool | None:
         """Whether a callable is a plain generator function; None if that is not known."""

@@ -5,11 +5,12 @@ Works on what the interpreter has found, and asks it quietly for receivers. Know
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from fastlint.graph.contexts import Context, Contexts
-from fastlint.graph.guards import blocks_of, statements_of
+from fastlint.graph.guards import blocks_of, gives_new, statements_of
 from fastlint.graph.state import ONCE, Frame, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import Values
@@ -28,6 +29,7 @@ _FIELD_DECORATORS = ("dataclass", "define", "attrs", "mutable", "frozen", "s")
 _REQUESTS = frozenset({"request", "req", "websocket", "ws", "connection", "scope", "info", "context", "ctx"})
 
 
+_MAKES = re.compile(r"_*(load|create|make|build|new|construct|instantiate|clone)(_|$)", re.IGNORECASE)
 CONTAINERS = frozenset({"dict", "list", "set", "defaultdict", "Counter", "deque", "OrderedDict", "ChainMap"})
 # Instances of their subclasses are what one request, or one session of a database, brings
 _RECORDS = ("pydantic.", "sqlmodel.", "sqlalchemy.", "tortoise.", "peewee.", "mongoengine.", "beanie.", "odmantic.")
@@ -55,6 +57,7 @@ class Places:
         self.interpreter = interpreter
         self.world = interpreter.world
         self.contexts = contexts
+        self._given_anew = self._classes_given_anew()
         self._shared = self._shared_classes()
         self._made: dict[Key, list[Node]] = {}
         self._containers: dict[Key, bool] = {}
@@ -270,8 +273,25 @@ class Places:
                 if value[0] == "o":
                     yield value[1], value[2]
 
+    def _classes_given_anew(self) -> set[ClassRef]:
+        """The classes of which requests get instances from functions whose names say that they make them, however
+        they do: `load_plugin()` may look for a class by its name."""
+        found: set[ClassRef] = set()
+        for variant in self.interpreter.variants:
+            ref = variant.function
+            function = self.world.function(ref) if ref[1] >= 0 else None
+            if function is None or not _MAKES.match(function.name) or any(map(_caches, function.decorators)):
+                continue
+            if gives_new(function.body) and any(self._is_reached(variant, context) for context in _SERVED):
+                facts = self.interpreter.facts
+                given = (*facts.get(("returns", variant.number), ()), *facts.get(("returned", ref), ()))
+                found.update((value[1], value[2]) for value in given if value[0] == "o")
+        return found
+
     def _made_per_request(self, ref: ClassRef) -> bool:
         """Whether instances of a class are also made while requests are served, other than once."""
+        if ref in self._given_anew:
+            return True
         cls = self.world.class_(ref)
         if any(isinstance(above, str) and above.startswith(_RECORDS) for above in self.interpreter.order(ref)):
             return "pydantic_settings" not in str(self.interpreter.order(ref))
@@ -282,11 +302,7 @@ class Places:
             facts = self.world.modules[mention[0]].facts
             if any(mention[1] in indices for indices in facts.rebinders.values()) or function.name in _NEW:
                 continue
-            if any(
-                "cache" in str(node[-1] if node[0] != "c" else (node[2] or [""])[-1])
-                for node in function.decorators
-                if node is not None
-            ):
+            if any(_caches(node) for node in function.decorators):
                 continue
             for variant in self.interpreter.of_function.get(mention, ()):
                 if any(self._is_reached(variant, context) for context in _SERVED) and self._makes(variant, cls.name):
@@ -301,6 +317,12 @@ class Places:
         """Whether the function makes an instance for itself: not one that it puts where it stays."""
         function = self.world.function(variant.function)
         return not _kept(function.body, name)
+
+
+def _caches(decorator: Node) -> bool:
+    """Whether a decorator keeps what a function gives."""
+    named = decorator[2] if decorator is not None and decorator[0] == "c" else decorator
+    return bool(named) and "cache" in str(named[-1])
 
 
 def _kept(block: Block, name: str) -> bool:

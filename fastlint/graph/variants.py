@@ -436,7 +436,9 @@ class Variants(Members):
     def _names_async(self, node: Node, value: Value) -> bool:
         if value[3] < 0 or node[0] != "n":
             return False
-        inner = self.variants[value[3]].names.get(node[1], UNKNOWN)
+        around = self.variants[value[3]]
+        inner = around.names.get(node[1], UNKNOWN)
+        inner = self.as_tested((value[1], value[2]), node[1], inner, Frame(around, around.function[0], {}, quiet=True))
         return any(v[0] == "f" and self.world.function((v[1], v[2])).is_async for v in inner)
 
 

@@ -1,0 +1,77 @@
+"""Which tests have decided that a nested function is made at all: `if iscoroutinefunction(call): async def wrapper…`.
+
+Looks at structure alone, and only at tests of the parameters of the function around it, which stay what they are.
+"""
+
+from __future__ import annotations
+
+from fastlint.graph.constants import Bindings, bindings_of
+from fastlint.graph.guards import blocks_of
+from fastlint.graph.world import FunctionRef, World
+from fastlint.source.facts import Block, Node
+
+Test = tuple[Node, bool]
+"""A test and how it came out."""
+
+# What these tests tell of a callable holds for as long as there is that callable
+_TESTS = frozenset({"iscoroutinefunction", "isasyncgenfunction", "isgeneratorfunction", "is_async_callable"})
+
+
+def tests_of_parameters(world: World, ref: FunctionRef) -> dict[str, list[Test]]:
+    """The parameters of the function around this one that were tested before this one was made, each with the tests."""
+    function = world.function(ref)
+    if function.parent < 0:
+        return {}
+    around = world.function((ref[0], function.parent))
+    names = {param.name for param in around.params}
+    tests = _tests_before(around.body, ref[1], [])
+    if not tests:
+        return {}
+    bound = bindings_of(around.body)
+    out: dict[str, list[Test]] = {}
+    for test, truth in tests:
+        for call, outcome in _calls_in(_spelled_out(test, bound), truth):
+            asked = call[3][0] if call[3] else None
+            if asked is not None and asked[0] == "n" and asked[1] in names - bound.keys() and call[2][-1] in _TESTS:
+                out.setdefault(asked[1], []).append((call, outcome))
+    return out
+
+
+def _tests_before(block: Block, index: int, known: list[Test]) -> list[Test] | None:
+    """The tests on the way to the definition of a function in a block; None where it is not in there."""
+    for statement in block:
+        if statement[0] == "def":
+            if statement[1] == index:
+                return known
+        elif statement[0] == "if":
+            for branch, truth in ((statement[2], True), (statement[3], False)):
+                found = _tests_before(branch, index, [*known, (statement[1], truth)])
+                if found is not None:
+                    return found
+                if branch and branch[-1][0] in ("ret", "raise"):
+                    known = [*known, (statement[1], not truth)]
+        else:
+            for inner in blocks_of(statement):
+                found = _tests_before(inner, index, known)
+                if found is not None:
+                    return found
+    return None
+
+
+def _spelled_out(test: Node, bound: Bindings) -> Node:
+    """The test with the name in it replaced by what that was assigned: `is_async = iscoroutinefunction(call)`."""
+    if test is not None and test[0] == "u":
+        return [*test[:2], _spelled_out(test[2], bound)]
+    made = bound.get(test[1]) if test is not None and test[0] == "n" else None
+    return made if isinstance(made, (list, tuple)) else test
+
+
+def _calls_in(test: Node, truth: bool) -> list[Test]:
+    """The calls of a test that must have come out in one way: all parts of a true `and`, of a false `or`."""
+    if test is None:
+        return []
+    if test[0] == "u" and test[1] == "not":
+        return _calls_in(test[2], not truth)
+    if test[0] == "bool" and (test[1] == "and") == truth:
+        return [each for part in test[2] for each in _calls_in(part, truth)]
+    return [(test, truth)] if test[0] == "c" and test[2] and test[2][0] in ("n", "a") else []
