@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ class World:
         self._subclasses: dict[ClassRef, list[ClassRef]] | None = None
         self._subclasses_of_library: dict[str, list[ClassRef]] = {}
         self._implementers: dict[ClassRef, list[ClassRef]] = {}
+        self._libraries: frozenset[str] | None = None  # what is never looked for beside its importer
 
     # Modules and names
 
@@ -98,11 +100,33 @@ class World:
     def absolute(self, module: Module, level: int, target: str) -> str:
         """The absolute dotted name of an import in a module."""
         if level == 0:
-            return target
+            return self._beside(module, target)
         parts = module.name.split(".")
         keep = len(parts) - level + (1 if module.is_package else 0)
         base = ".".join(parts[: max(keep, 0)])
         return f"{base}.{target}" if base and target else base or target
+
+    def _beside(self, importer: Module, target: str) -> str:
+        """What an import of `target` means: what lies beside its importer, or above, where nothing else has its name.
+
+        Python finds that when the program is started in the folder of the package (`cd backend && uvicorn main:app`,
+        with an `__init__.py` that nothing needs), and otherwise nothing at all.
+        """
+        first = target.partition(".")[0]
+        if first in self.packages or not first or ("." not in importer.name and not importer.is_package):
+            return target
+        if self._libraries is None:
+            known = (*self.catalogue.functions, *self.catalogue.types)
+            self._libraries = sys.stdlib_module_names.union(name.partition(".")[0] for name in known)
+        if first in self._libraries:
+            return target
+        package = importer.name if importer.is_package else importer.name.rpartition(".")[0]
+        while package:
+            dotted = f"{package}.{target}"
+            if dotted in self.packages and dotted != importer.name:
+                return dotted
+            package = package.rpartition(".")[0]
+        return target
 
     def refers_to(self, ref: ClassRef) -> bool:
         """Whether anything in the project uses a class: imports it by name, or says its name beside its definition."""
