@@ -7,7 +7,7 @@ from typing import Any
 from fastlint.graph.libraries import decorated_as
 from fastlint.graph.narrowing import Narrowing
 from fastlint.graph.state import LOOP, POOL, Definition, Frame, Variant
-from fastlint.graph.values import UNKNOWN, Value, Values, elements, mixed
+from fastlint.graph.values import UNKNOWN, Value, Values, elements, mixed, union
 from fastlint.graph.variants import BRIDGED
 from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.rulebook.catalogue import Decoration, Spec
@@ -117,27 +117,31 @@ class Definitions(Narrowing):
             decorators = produced
         else:
             decorators = self.evaluate(node, frame)
-        site = node[1] if node[0] in ("a", "c") else -1
+        made: Values = UNKNOWN  # each of several is applied to the function itself: it is one of them
         for decorator in decorators:
-            decoration = self._decoration(decorator, None, frame)
-            if decoration is not None:
-                self._note_decorated(decorator, values)
-                values = self._apply_decoration(
-                    decoration, values, node, node[-1] if node[0] in ("n", "a") else "", frame
-                )
-            elif decorator[0] in ("f", "b", "o", "once", "c"):
-                produced = self.call(site, decorator, [values], {}, frame)
-                callables = tuple(v for v in produced if v[0] in ("f", "b", "p", "o", "off", "once", "mgr"))
-                values = callables or values
-            elif decorator[0] == "x" and decorator[1] in self.catalogue.makers:
-                made = self.call(site, decorator, [values], {}, frame)
-                if any(v[0] == "i" and self.catalogue.method(v[1], "__call__") is not None for v in made):
-                    values = made
-            elif decorator[0] == "x" and decorator[1].endswith("()"):  # `cached = lru_cache(9)`, then `@cached`
-                values = self.call(site, decorator, [values], {}, frame) or values
-            elif decorator[0] == "off":
-                values = tuple(("off", value, decorator[2]) for value in values)
-        return values
+            made = union(made, self._made_by(decorator, values, node, frame))
+        return made or values
+
+    def _made_by(self, decorator: Any, values: Values, node: Node, frame: Frame) -> Values:
+        """What one decorator makes of a function; nothing where that is not known."""
+        site = node[1] if node[0] in ("a", "c") else -1
+        decoration = self._decoration(decorator, None, frame)
+        if decoration is not None:
+            self._note_decorated(decorator, values)
+            label = node[-1] if node[0] in ("n", "a") else ""
+            return self._apply_decoration(decoration, values, node, label, frame)
+        if decorator[0] in ("f", "b", "o", "once", "c"):
+            produced = self.call(site, decorator, [values], {}, frame)
+            return tuple(v for v in produced if v[0] in ("f", "b", "p", "o", "off", "once", "mgr"))
+        if decorator[0] == "x" and decorator[1] in self.catalogue.makers:
+            made = self.call(site, decorator, [values], {}, frame)
+            called = (self.catalogue.method(v[1], "__call__") for v in made if v[0] == "i")
+            return made if any(spec is not None for spec in called) else UNKNOWN
+        if decorator[0] == "x" and decorator[1].endswith("()"):  # `cached = lru_cache(9)`, then `@cached`
+            return self.call(site, decorator, [values], {}, frame)
+        if decorator[0] == "off":
+            return tuple(("off", value, decorator[2]) for value in values)
+        return UNKNOWN
 
     def _decoration(self, decorator: Any, node: Node, frame: Frame) -> Decoration | None:
         spec = self._decorating_spec(decorator)
