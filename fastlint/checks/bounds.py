@@ -39,6 +39,8 @@ _FEW_HOPS = 2  # calls up: beyond that nobody sees at a glance that it is always
 _AT_ONCE = 2  # calls: a lock further down guards some small part, and lets the rest go on side by side
 _FAR = 200  # variants: what has no limiter within so many has none
 
+_GOING_ON = frozenset({"running", "active", "alive", "busy", "open", "current", "workers", "threads", "processes"})
+
 
 def is_bounded(
     project: Project, function: FunctionRef, site: int, started: Node, source: Node, around: Ancestors
@@ -176,6 +178,31 @@ def admits_few(project: Project, state: State, site: int) -> bool:
         if any(_is_admission(project, function, call) for call in calls_within(project.shapes.body(function))):
             return True
     return False
+
+
+def turns_away(project: Project, state: State, site: int) -> bool:
+    """Whether whoever comes while too many are running is turned away on the way to a site of a state:
+    `if len(running) >= limit: raise TooMany`."""
+    for (number, _), edge in project.graph.contexts.way(state):
+        function = project.graph.variants[number].function
+        at = edge.site if edge is not None else site
+        for statement in statements_of(project.shapes.body(function)) if function[1] >= 0 else ():
+            if statement[0] == "if" and statement[-1] < at and terminates(statement[2]) and _is_full(statement[1]):
+                return True
+    return False
+
+
+def _is_full(test: Node) -> bool:
+    """`len(running) >= limit`: what is counted is called by what is going on, not by what a request has sent."""
+    if test is None or test[0] != "cmp" or len(test[3]) != 1 or test[3][0][0] not in ("ge", "gt"):
+        return False
+    counted = test[2]
+    return (
+        counted is not None
+        and counted[0] == "c"
+        and last_name(counted) == "len"
+        and any(_GOING_ON.intersection(words_of(name)) for name in names_in(counted))
+    )
 
 
 def _is_admission(project: Project, function: FunctionRef, call: Node) -> bool:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from fastlint.checks.blocking import shown
-from fastlint.checks.bounds import admits_few
+from fastlint.checks.bounds import admits_few, turns_away
 from fastlint.checks.served import Played, by_place, confidence, per_request, played, running, serves_request
 from fastlint.checks.ways import steps_to
 from fastlint.deploy.plan import Limits
@@ -216,6 +216,8 @@ def threads_per_request(project: Project) -> Iterator[Finding]:
             facts = project.graph.world.function(function)
             if not (facts.is_async or facts.is_generator) or admits_few(project, state, site):
                 continue
+        if turns_away(project, state, site):
+            continue
         kind = "multiprocessing.Process" if "Process" in calls[0].record.name else "threading.Thread"
         yield _less_if_unsure(_found(project, "FL209", calls, state, f"{kind}.start", ""))
 

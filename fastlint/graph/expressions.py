@@ -12,6 +12,7 @@ from fastlint.graph.guards import gives_something, raises, same_place
 from fastlint.graph.routers import Routers, text_of
 from fastlint.graph.state import CALL, IMPLICIT, MAYBE, OFF_LOOP, Frame
 from fastlint.graph.values import (
+    BEYOND,
     NONE,
     TEXT,
     UNKNOWN,
@@ -143,6 +144,8 @@ class Expressions(Routers):
             meant = [callee for callee in meant if self._falls_back(callee, callee_node[2], frame)]
         if awaited and len(meant) > 1 and any(self._is_coroutine_function(callee) for callee in meant):
             meant = [callee for callee in meant if self._gives_awaitable(site, callee, args, keywords, frame)]
+        if len(meant) > 1 and any(callee[0] in ("f", "b") for callee in meant):
+            meant = [callee for callee in meant if not self._is_unheard_of(callee)]
         flags = MAYBE if len(meant) > 1 and len({_told_apart(callee) for callee in meant}) > 1 else 0
         away = frame.away.get(callee_node[1], ()) if frame.away and callee_node[0] == "n" else ()
         for callee in meant:
@@ -166,6 +169,16 @@ class Expressions(Routers):
                 if found and not any(raises(self.world.function(ref).body, "NotImplementedError") for ref in found):
                     return False
         return True
+
+    def _is_unheard_of(self, callee: Value) -> bool:
+        """Whether a method of a library's type is one that the catalogue has never heard of: where the project has one
+        of this name, that is the one."""
+        return bool(
+            callee[0] == "i"
+            and callee[2] not in ("", BEYOND)
+            and self.catalogue.order(callee[1])
+            and not self.catalogue.names(callee[1], callee[2])
+        )
 
     def _is_coroutine_function(self, callee: Value) -> bool:
         plain = callee[1] if callee[0] == "b" else callee

@@ -205,6 +205,8 @@ class Narrowing(Expressions):
     def _narrowed_name(self, node: Node, frame: Frame) -> str | None:
         """The name under which the environment keeps what is known of a name, or an attribute of a name, from here on;
         None for anything else."""
+        if node is not None and node[0] == ":=":
+            return str(node[1])
         if node is not None and node[0] == "a" and node[2] is not None and node[2][0] == "n":
             name = f".{node[2][1]}.{node[3]}"
             frame.env.setdefault(name, self.evaluate(node, frame))

@@ -29,7 +29,7 @@ _FIELD_DECORATORS = ("dataclass", "define", "attrs", "mutable", "frozen", "s")
 _REQUESTS = frozenset({"request", "req", "websocket", "ws", "connection", "scope", "info", "context", "ctx"})
 
 
-_MAKES = re.compile(r"_*(load|create|make|build|new|construct|instantiate|clone)(_|$)", re.IGNORECASE)
+_MAKES = re.compile(r"_*(load|create|make|build|new|construct|instantiate|clone)(_|$)|(\w*_)?from_", re.IGNORECASE)
 CONTAINERS = frozenset({"dict", "list", "set", "defaultdict", "Counter", "deque", "OrderedDict", "ChainMap"})
 # Instances of their subclasses are what one request, or one session of a database, brings
 _RECORDS = ("pydantic.", "sqlmodel.", "sqlalchemy.", "tortoise.", "peewee.", "mongoengine.", "beanie.", "odmantic.")
@@ -95,7 +95,7 @@ class Places:
 
     def _of_attribute(self, node: Node, frame: Frame) -> Key | None:
         base, name = node[2], node[3]
-        if base is None or base[0] not in ("n", "a", "c"):
+        if base is None or base[0] not in ("n", "a", "c") or name == "__dict__":  # by that, it can be any of them
             return None
         if base[0] == "a" and base[3] == "state":
             return ("state", name) if self._is_application(base[2], frame) else None

@@ -214,8 +214,14 @@ class Catalogue:
                 return spec.returns[path]
             for pattern, answer in spec.return_patterns:
                 if _matches(pattern, segments):
-                    return answer
+                    return None if pattern == ("*",) and path in _OF_PLAIN else answer
         return None
+
+    def names(self, type_name: str, path: str) -> bool:
+        """Whether the data names a method of a type, rather than all that it leaves out (`"*" = "self"`)."""
+        if self.method(type_name, path) is not None:
+            return True
+        return any(path in spec.returns or path in spec.attributes for spec in self.order(type_name))
 
     def leads_on(self, type_name: str, path: str) -> bool:
         """Whether anything is known of what lies behind `path` of a type: of its attributes and calls, or theirs."""
@@ -303,6 +309,16 @@ def _may_begin(pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool:
     if "**" in pattern[: len(segments)]:
         return _matches(pattern[: pattern.index("**")], segments[: pattern.index("**")])
     return len(pattern) > len(segments) and _matches(pattern[: len(segments)], segments)
+
+
+# Methods of texts and dictionaries that no query or builder has: who calls one has a text or dictionary in hand
+_OF_PLAIN = frozenset(
+    {
+        *("items", "keys", "setdefault", "popitem"),
+        *("startswith", "endswith", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "splitlines"),
+        *("lower", "upper", "casefold", "encode", "decode", "isdigit", "isalpha", "isalnum", "partition", "rpartition"),
+    }
+)
 
 
 @lru_cache(maxsize=65536)
