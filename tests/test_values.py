@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from fastlint.graph.build import Graph, build_graph
-from fastlint.graph.values import UNKNOWN, Value, shallow, union
+from fastlint.graph.values import UNKNOWN, Value, has_method, shallow, union
 from fastlint.graph.world import Module
 from fastlint.rulebook.load import load_catalogue
 from fastlint.rulebook.where import rules_folder
@@ -51,6 +55,48 @@ def test_what_holds_too_much_stops_growing() -> None:
     more = (("d", tuple((f"more {number}", (ONE,)) for number in range(390)), UNKNOWN),)
     assert union(wide, more) == wide
     assert shallow((("d", tuple((str(number), (ONE,)) for number in range(500)), UNKNOWN),)) == UNKNOWN
+
+
+RUN: Value = ("f", "app", 0, -1)
+NESTINGS: dict[str, Callable[[Value], Value]] = {
+    "positional": lambda value: ("p", RUN, ((value,), (value,)), ()),
+    "named": lambda value: ("p", RUN, (), (("step", (value,)), ("fallback", (value,)))),
+    "mapped": lambda value: ("map", (value, ("once", value))),
+    "method of a collection": lambda value: ("bm", ("l", (value, ("off", value, "pool"))), "append"),
+    "generic": lambda value: ("o", "app", 0, 0, (("T", (value,)), ("K", (value,)))),
+    "depends": lambda value: ("dep", (value, ("mgr", value, True)), 1, "app"),
+}
+
+
+@pytest.mark.parametrize("nesting", NESTINGS.values(), ids=NESTINGS)
+def test_what_holds_itself_twice_stops_growing(nesting: Callable[[Value], Value]) -> None:
+    kept: list[Value] = [RUN]  # comparing what is nested so forty times would not end
+    while shallow((kept[-1],)) and len(kept) < 40:
+        kept.append(nesting(kept[-1]))
+    assert 1 < len(kept) < 10
+
+
+def test_a_step_that_is_made_of_itself_twice_ends() -> None:
+    again = "    hook = partial(run, step=hook, fallback=hook)\n" * 40
+    graph = graph_of(
+        "from functools import partial\nfrom fastapi import FastAPI\napp = FastAPI()\n"
+        "def run(step=None, fallback=None):\n    return step\n"
+        f"@app.get('/')\nasync def index():\n    hook = run\n{again}    return hook()\n"
+    )
+    assert "app.run" in [graph.name(variant) for variant in graph.variants]
+
+
+def test_what_has_no_such_method_is_not_what_is_there() -> None:
+    text: Value = ("k", "a text")
+    assert has_method(text, "join")
+    assert not has_method(text, "start")
+    assert not has_method(("k", None), "get")
+    assert has_method(("k", None), "__class__")
+    assert not has_method(("k", ...), "join")
+    assert has_method(("l", (ONE,)), "popleft")
+    assert not has_method(("l", (ONE,)), "commit")
+    assert has_method(("g", (ONE,), 1), "send")
+    assert has_method(("d", (), UNKNOWN), "reset")
 
 
 def graph_of(source: str) -> Graph:

@@ -104,7 +104,9 @@ class Libraries(Roles):
         if dotted in ("functools.partial", "functools.partialmethod"):
             rest = tuple(args[1:])
             named = tuple((name, values) for name, values in keywords.items() if name is not None)
-            return shallow(tuple(("p", value, rest, named) for value in (args[0] if args else UNKNOWN)))
+            # One in which too much is nested is what it calls, with arguments that nobody knows
+            bound = [shallow((("p", value, rest, named),)) or (value,) for value in (args[0] if args else UNKNOWN)]
+            return tuple(value for values in bound for value in values)
         decorated = self._decorated_by_hand(dotted, args)
         if decorated:
             return decorated

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from fastlint.graph.names import _FEW, Names
 from fastlint.graph.state import IMPLICIT, MAYBE, ONCE, Frame, is_trivial
-from fastlint.graph.values import BEYOND, UNKNOWN, Value, Values, elements, only_constant, substitute, union
+from fastlint.graph.values import (
+    BEYOND,
+    UNKNOWN,
+    Value,
+    Values,
+    elements,
+    has_method,
+    only_constant,
+    substitute,
+    union,
+)
 from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.source.facts import Function, Node
 
@@ -56,7 +66,7 @@ class Members(Names):
         if kind in ("f", "once", "mgr", "off"):
             return self.function_attribute(value, name)
         if kind in ("l", "d", "t", "k", "g", "co", "cm", "map"):
-            return (("bm", value, name),)
+            return (("bm", value, name),) if has_method(value, name) else UNKNOWN
         return UNKNOWN
 
     def function_attribute(self, value: Value, name: str) -> Values:

@@ -34,6 +34,8 @@ of discovery (sets would make the output depend on the hash seed). The empty tup
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict, defaultdict, deque
+from contextvars import ContextVar
 from typing import Any
 
 Value = tuple[Any, ...]
@@ -49,10 +51,16 @@ _MOST = 48  # more alternatives than this say nothing useful about one call
 _DEEPEST = 7
 # How much of that each nesting takes: three dictionaries in each other are data, and say nothing of what is called
 _LEVELS = {"d": 3, "l": 2, "t": 2, "p": 2, "co": 1, "g": 1, "ag": 1, "cm": 1, "ty": 1}
-_LEVELS |= dict.fromkeys(("b", "off", "once", "mgr", "super"), 1)
+_LEVELS |= dict.fromkeys(("b", "bm", "off", "once", "mgr", "super", "map", "dep", "o"), 1)
 _ROOM = 400  # values that one value may hold
-_WRAPPERS = frozenset({"b", "off", "once", "mgr", "super"})
-_PLAIN = frozenset({"k", "m", "x", "f", "c", "o", "tv", "i", "bm", "dep", "map"})
+_HELD = {"b": 2, "super": 3, "bm": 1, "off": 1, "once": 1, "mgr": 1}  # where the one value stands that these are about
+_DICTIONARIES = (Counter, OrderedDict, defaultdict)
+_NAMES_OF_KIND = {  # a dictionary that functions fill is kept as a collection; one may stand for a context variable
+    "l": frozenset(name for made in (list, set, deque, *_DICTIONARIES) for name in dir(made)),
+    "t": frozenset(dir(tuple)),
+    "d": frozenset(name for made in (*_DICTIONARIES, ContextVar) for name in dir(made)),
+}
+_PLAIN = frozenset({"k", "m", "x", "f", "c", "o", "tv", "i"})
 
 
 def union(left: Values, right: Values) -> Values:
@@ -153,37 +161,37 @@ def _room(values: Values, levels: int, room: int) -> int:
     for value in values:
         room -= 1
         kind = value[0]
-        if kind in _PLAIN:
+        if kind in _PLAIN and len(value) < 5:
             continue
         inside = levels - _LEVELS[kind]
         if room < 0 or inside < 0:
             return -1
-        if kind == "t":
-            for part in value[1]:
-                room = _room(part, inside, room)
-                if room < 0:
-                    return room
-        elif kind == "d":
-            for _, part in value[1]:
-                room = _room(part, inside, room)
-                if room < 0:
-                    return room
-            room = _room(value[2], inside, room)
-        elif kind == "p":
-            room = _room((value[1],), inside, room)
-            for part in value[2]:
-                room = _room(part, inside, room)
-        elif kind not in _WRAPPERS:
-            room = _room(value[1], inside, room)
-        if room < 0:
-            return room
+        for part in _parts(value):
+            room = _room(part, inside, room)
+            if room < 0:
+                return room
     return room
+
+
+def _parts(value: Value) -> list[Values]:
+    """All that a value holds, as far as it could grow: see the table of kinds."""
+    kind = value[0]
+    if kind == "t":
+        return list(value[1])
+    if kind == "d":
+        return [*(part for _, part in value[1]), value[2]]
+    if kind == "p":
+        return [(value[1],), *value[2], *(part for _, part in value[3])]
+    if kind == "o":
+        return [part for _, part in value[4]]
+    place = _HELD.get(kind)
+    return [value[1]] if place is None else [(value[place],)]
 
 
 def shallow(values: Values) -> Values:
     """The values without those that are nested so deeply, or hold so much, that they could grow without end."""
     for value in values:
-        if value[0] not in _PLAIN:
+        if value[0] not in _PLAIN or len(value) > 4:
             break
     else:
         return values
@@ -221,6 +229,14 @@ def collection(values: Values) -> Value:
 def only_constant(values: Values) -> Any:
     """The constant that this certainly is, or `Ellipsis`."""
     return values[0][1] if len(values) == 1 and values[0][0] == "k" and values[0] != TEXT else ...
+
+
+def has_method(value: Value, name: str) -> bool:
+    """Whether the built-in value can have an attribute of this name; where it has none, it is not what is there."""
+    if value[0] == "k":
+        return value != SOMETHING and hasattr(value[1], name)
+    names = _NAMES_OF_KIND.get(value[0])
+    return names is None or name in names
 
 
 def without_none(values: Values) -> Values:
