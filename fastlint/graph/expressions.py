@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from fastlint.graph.constants import Bindings, attribute_literal, bindings_of, is_literal, module_literal, once_literal
+from fastlint.graph.gathered import spread_keywords
 from fastlint.graph.guards import gives_something, raises, same_place
 from fastlint.graph.routers import Routers, text_of
 from fastlint.graph.state import CALL, IMPLICIT, MAYBE, OFF_LOOP, Frame
@@ -115,12 +116,19 @@ class Expressions(Routers):
                 args.append(self._argument(argument, frame, hands_on))
         keywords: dict[str | None, Values] = {None: UNKNOWN} if more else {}
         for key, argument in keyword_nodes:
+            branches = spread_keywords(argument) if key is None else None
+            if branches is not None and len(branches) == 1:  # as if they were written one by one
+                keywords.update({name: self._argument(value, frame, hands_on) for name, value in branches[0]})
+                continue
             values = self._argument(argument, frame, hands_on)
             if key is None:
                 for value in values:
                     if value[0] == "d":
                         keywords.update({k: v for k, v in value[1] if isinstance(k, str)})
-                keywords.setdefault(None, UNKNOWN)
+                # Nothing is known of which they are, or these are all that there may be
+                named: Values = tuple({("k", name): None for pairs in branches or () for name, _ in pairs})
+                before = keywords.get(None, named)
+                keywords[None] = union(before, named) if before and named else UNKNOWN
             else:
                 keywords[key] = values
         if name in _MUTATORS or name in _BULK_MUTATORS:

@@ -7,7 +7,7 @@ structure alone: evaluates nothing.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastlint.graph.constants import bindings_of
@@ -64,6 +64,23 @@ def counts(taken: Signature, counted: frozenset[str], args: list[Values], keywor
         if 0 <= count <= _MOST:
             out[count_key(name)] = (("k", count),)
     return out
+
+
+def spread_keywords(node: Node) -> list[list[tuple[str, Node]]] | None:
+    """The keywords that `**{"a": 1}` gives, one list for each branch of `**({"a": 1} if … else {})`; None where it is
+    not written there which they are."""
+    if node is not None and node[0] == "if":
+        first, second = spread_keywords(node[2]), spread_keywords(node[3])
+        return [*first, *second] if first is not None and second is not None else None
+    if node is None or node[0] != "d":
+        return None
+    pairs = [(key[1], value) for key, value in node[1] if key is not None and key[0] == "k" and isinstance(key[1], str)]
+    return [pairs] if len(pairs) == len(node[1]) else None
+
+
+def may_give(keywords: Mapping[str | None, Values], name: str) -> bool:
+    """Whether what is spread into a call may give it a keyword of this name."""
+    return None in keywords and (not keywords[None] or ("k", name) in keywords[None])
 
 
 def compared_count(test: Node) -> tuple[str, Any, int] | None:

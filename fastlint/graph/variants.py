@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from fastlint.graph.gathered import counted_names, counts
+from fastlint.graph.gathered import counted_names, counts, may_give
 from fastlint.graph.members import Members
 from fastlint.graph.signatures import Signature
 from fastlint.graph.state import (
@@ -85,7 +85,7 @@ class Variants(Members):
         for param in params if switches else ():
             if param.name in switches:
                 values = bindings.get(param.name, UNKNOWN)
-                if explicit and param.name not in bindings and None not in keywords:
+                if explicit and param.name not in bindings and not may_give(keywords, param.name):
                     default = self._fixed_default(ref, param)
                     if default is not ...:
                         values = (("k", default),)
@@ -94,7 +94,7 @@ class Variants(Members):
         for name, (keyword, otherwise) in self.taken[ref].items() if switches and explicit else ():
             left_out = keyword not in keywords
             values = (("k", otherwise),) if left_out else keywords[keyword]
-            if name in switches and is_switch(values) and not (left_out and None in keywords):
+            if name in switches and is_switch(values) and not (left_out and may_give(keywords, keyword)):
                 interesting[name] = values
         if explicit and None not in keywords and (taken.gathering or taken.rest):
             interesting.update(counts(taken, self.counted(ref), args, keywords))
