@@ -28,6 +28,7 @@ from fastlint.graph.values import (
 )
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Node
+from fastlint.source.nodes import calls_within
 
 _BUILDING = "FL115"  # a client takes its time to be built, of whichever kind it is
 _BINARY = {
@@ -154,6 +155,9 @@ class Expressions(Routers):
             meant = [callee for callee in meant if self._gives_awaitable(site, callee, args, keywords, frame)]
         if len(meant) > 1 and any(callee[0] in ("f", "b") for callee in meant):
             meant = [callee for callee in meant if not self._is_unheard_of(callee)]
+        if awaited and callee_node[0] == "n" and self._is_called_plainly(callee_node[1], frame):
+            bare = [tuple(value for value in given if not self._is_coroutine_function(value)) for given in args]
+            meant = [callee for callee in meant if self._gives_awaitable(site, callee, bare, keywords, frame)]
         flags = MAYBE if len(meant) > 1 and len({_told_apart(callee) for callee in meant}) > 1 else 0
         away = frame.away.get(callee_node[1], ()) if frame.away and callee_node[0] == "n" else ()
         for callee in meant:
@@ -191,6 +195,22 @@ class Expressions(Routers):
     def _is_coroutine_function(self, callee: Value) -> bool:
         plain = callee[1] if callee[0] == "b" else callee
         return bool(plain[0] == "f" and self.world.function((plain[1], plain[2])).is_async)
+
+    def _is_called_plainly(self, name: str, frame: Frame) -> bool:
+        """Whether this is a function that the function around it was given, and that also makes a plain wrapper of it:
+        what is no coroutine function, and gives one only if it gets one, is for that."""
+        function = frame.variant.function
+        if name in frame.env or function[1] < 0:
+            return False
+        around = self.world.function(function).parent
+        functions = self.world.modules[function[0]].facts.functions
+        if around < 0 or all(param.name != name for param in functions[around].params):
+            return False
+        callee = ["n", name]
+        return any(
+            each.parent == around and not each.is_async and any(call[2] == callee for call in calls_within(each.body))
+            for each in functions
+        )
 
     def _gives_awaitable(
         self, site: int, callee: Value, args: list[Values], keywords: dict[str | None, Values], frame: Frame
