@@ -17,7 +17,7 @@ from fastlint.finding import Confidence, Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.guards import statements_of
 from fastlint.graph.shapes import Ancestors, last_name, names_in, targets_of
-from fastlint.graph.state import CALL, COROUTINE, LOOP, POOL, PROCESS, Event, Variant
+from fastlint.graph.state import CALL, COROUTINE, LOOP, ONCE, POOL, PROCESS, Event, Variant
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.facts import Block, Node
@@ -471,7 +471,7 @@ def thread_pool_pressure(project: Project) -> Iterator[Finding]:
         for event, flags in variant.events.items():
             key = (variant.function, event.site)
             unlimited = event.rule == "FL402" or _waits_without_limit(project, variant, event)
-            if not unlimited or key in done or not serves_request(project, state):
+            if not unlimited or key in done or (flags | arrival.flags) & ONCE or not serves_request(project, state):
                 continue
             if event.rule == "FL402" and health is None:  # FL402 itself says enough
                 continue
@@ -506,8 +506,8 @@ def _waits_without_limit(project: Project, variant: Variant, event: Event) -> bo
     if event.rule != "FL108":
         return False
     if event.lock is not None:
-        return event.lock in project.graph.contended
-    if event.of is not None and event.name.endswith(".acquire") and event.of not in project.graph.contended:
+        return project.graph.contended.get(event.lock, False)
+    if event.of is not None and event.name.endswith(".acquire") and not project.graph.contended.get(event.of, False):
         return False
     if any(record.role in ("submit", *_POOLS) for record in variant.records):
         return False  # it waits for work that it handed out itself

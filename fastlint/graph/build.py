@@ -13,7 +13,7 @@ from fastlint.finding import Severity
 from fastlint.graph.contexts import Context, Contexts, entry_edges
 from fastlint.graph.servers import mark_servers
 from fastlint.graph.sharing import Sharing
-from fastlint.graph.state import CALL, LOOP, Edge, Event, Variant
+from fastlint.graph.state import CALL, LOOP, ONCE, Edge, Event, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.unreached import start_unreached
 from fastlint.graph.world import FunctionRef, Module, World
@@ -60,8 +60,8 @@ class Graph:
     variants: list[Variant]
     contexts: Contexts
     unresolved: list[tuple[FunctionRef, int]]
-    contended: frozenset[object]  # locks that some thread holds while it does something slow
-    long_held: frozenset[object]  # those of them that it certainly holds for long
+    contended: dict[object, bool]  # locks that some thread holds while it does something slow, and if it does so again
+    long_held: frozenset[object]  # those of them that it certainly holds for long, time and again
     sharing: Sharing  # what requests share, and who touches it
 
     def function(self, variant: Variant) -> Function | None:
@@ -135,13 +135,14 @@ def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
         if variant.unresolved and contexts.has(variant.number, (Context.LOOP,)):
             unresolved.update((variant.function, site) for site in variant.unresolved)
     contended = _contended(interpreter, contexts)
-    long_held = _contended(interpreter, contexts, certainly=True)
+    long_held = frozenset(lock for lock, again in _contended(interpreter, contexts, certainly=True).items() if again)
     sharing = Sharing(interpreter, contexts)
     return Graph(world, interpreter.variants, contexts, sorted(unresolved), contended, long_held, sharing)
 
 
-def _contended(interpreter: Interpreter, contexts: Contexts, certainly: bool = False) -> frozenset[object]:
-    """The locks for which others may really have to wait: a thread holds them around something that blocks.
+def _contended(interpreter: Interpreter, contexts: Contexts, certainly: bool = False) -> dict[object, bool]:
+    """The locks for which others may really have to wait: a thread holds them around something that blocks. Each with
+    whether that happens time and again, not just once behind a guard (`if client is None: client = connect()`).
 
     `certainly`: those only that are held for long, whichever of several classes the holder calls.
     """
@@ -149,23 +150,32 @@ def _contended(interpreter: Interpreter, contexts: Contexts, certainly: bool = F
     is_slow = _is_long if certainly else _is_slow
     waited_for = {event.of for variant in interpreter.variants for event in variant.events if is_slow(event)}
     slow = _slow_variants(interpreter, above, is_slow, None)
-    out: set[object] = set()
+    out: dict[object, bool] = {}
     for lock, held in interpreter.holds.items():
         # Who waits on a condition lets go of its lock meanwhile
         slow_under = slow if lock not in waited_for else _slow_variants(interpreter, above, is_slow, lock)
         sites: dict[tuple[int, int], dict[FunctionRef, bool]] = {}  # the calls under the lock: which callees are slow
+        again: set[tuple[int, int]] = set()  # those of them that no guard keeps from happening time and again
         for number, what in held:
-            if (number, Context.POOL) not in contexts.arrivals:
+            arrival = contexts.arrivals.get((number, Context.POOL))
+            variant = interpreter.variants[number]
+            flags = variant.events.get(what) if isinstance(what, Event) else variant.edges.get(what)
+            if arrival is None or flags is None:  # None: so it seemed until more was known
                 continue
+            once = bool((flags | arrival.flags) & ONCE)
             if isinstance(what, Event) and is_slow(what) and what.of != lock:
-                out.add(lock)
+                out[lock] = out.get(lock, False) or not once
             elif isinstance(what, Edge) and what.kind == CALL:
-                callees = sites.setdefault((number, what.site if certainly else what.target), {})
+                site = (number, what.site if certainly else what.target)
+                callees = sites.setdefault(site, {})
                 callee = interpreter.variants[what.target].function
                 callees[callee] = callees.get(callee, False) or what.target in slow_under
-        if any(all(callees.values()) for callees in sites.values()):
-            out.add(lock)
-    return frozenset(out)
+                if not once:
+                    again.add(site)
+        for site, callees in sites.items():
+            if all(callees.values()):
+                out[lock] = out.get(lock, False) or site in again
+    return out
 
 
 def _is_slow(event: Event) -> bool:
