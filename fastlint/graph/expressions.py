@@ -156,6 +156,8 @@ class Expressions(Routers):
         if len(meant) > 1 and any(callee[0] in ("f", "b") for callee in meant):
             meant = [callee for callee in meant if not self._is_unheard_of(callee)]
         if awaited and callee_node[0] == "n" and self._is_called_plainly(callee_node[1], frame):
+            if any(self._is_coroutine_function(callee) for callee in meant):
+                meant = [callee for callee in meant if not self._is_plain_function(callee)]
             bare = [tuple(value for value in given if not self._is_coroutine_function(value)) for given in args]
             meant = [callee for callee in meant if self._gives_awaitable(site, callee, bare, keywords, frame)]
         flags = MAYBE if len(meant) > 1 and len({_told_apart(callee) for callee in meant}) > 1 else 0
@@ -195,6 +197,10 @@ class Expressions(Routers):
     def _is_coroutine_function(self, callee: Value) -> bool:
         plain = callee[1] if callee[0] == "b" else callee
         return bool(plain[0] == "f" and self.world.function((plain[1], plain[2])).is_async)
+
+    def _is_plain_function(self, callee: Value) -> bool:
+        plain = callee[1] if callee[0] in ("b", "p") else callee
+        return bool(plain[0] == "f" and not self.world.function((plain[1], plain[2])).is_async)
 
     def _is_called_plainly(self, name: str, frame: Frame) -> bool:
         """Whether this is a function that the function around it was given, and that also makes a plain wrapper of it:
