@@ -248,7 +248,7 @@ def test_comments_that_silence_are_heeded_when_they_come_and_go(application: Pat
         text = both(application)
         path.write_text(before, "utf-8")
         assert '"FL003"' in text
-        assert said(check(request(application, cached=True))) == first  # which the run without cache has said of it, too
+        assert said(check(request(application, cached=True))) == first  # as without cache
 
 
 def test_edits_with_a_meaning_are_seen(application: Path) -> None:

@@ -162,7 +162,8 @@ def _finding(
         severity = severity.lowered()
         notes.append("only during start-up or shutdown: before or after requests are served")
     elif flags & ONCE:
-        severity = severity.lowered()
+        if graph.long_held.get(event.lock, True):  # else it is lowered for that already: the holder is once such, too
+            severity = severity.lowered()
         notes.append("behind a cache or a once-guard: the first call waits, later ones do not")
     confidence = sureness(arrival, flags)
     steps = steps_to(project, primitive.state, primitive.event.site, shown(primitive.event.name))
@@ -202,7 +203,7 @@ def _severity(project: Project, event: Event) -> Severity:
     around."""
     severity = project.rules[event.rule].severity
     if event.lock is not None:
-        return severity if event.lock in project.graph.long_held else severity.lowered()
+        return severity if project.graph.long_held.get(event.lock, False) else severity.lowered()
     return event.spec.severity if event.spec.severity is not None else severity
 
 

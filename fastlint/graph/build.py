@@ -61,7 +61,7 @@ class Graph:
     contexts: Contexts
     unresolved: list[tuple[FunctionRef, int]]
     contended: dict[object, bool]  # locks that some thread holds while it does something slow, and if it does so again
-    long_held: frozenset[object]  # those of them that it certainly holds for long, time and again
+    long_held: dict[object, bool]  # those of them that it certainly holds for long
     sharing: Sharing  # what requests share, and who touches it
 
     def function(self, variant: Variant) -> Function | None:
@@ -135,7 +135,7 @@ def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
         if variant.unresolved and contexts.has(variant.number, (Context.LOOP,)):
             unresolved.update((variant.function, site) for site in variant.unresolved)
     contended = _contended(interpreter, contexts)
-    long_held = frozenset(lock for lock, again in _contended(interpreter, contexts, certainly=True).items() if again)
+    long_held = _contended(interpreter, contexts, certainly=True)
     sharing = Sharing(interpreter, contexts)
     return Graph(world, interpreter.variants, contexts, sorted(unresolved), contended, long_held, sharing)
 
