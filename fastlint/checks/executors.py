@@ -471,12 +471,14 @@ def thread_pool_pressure(project: Project) -> Iterator[Finding]:
         for event, flags in variant.events.items():
             key = (variant.function, event.site)
             unlimited = event.rule == "FL402" or _waits_without_limit(project, variant, event)
-            if not unlimited or key in done or (flags | arrival.flags) & ONCE or not serves_request(project, state):
+            if not unlimited or key in done or not serves_request(project, state):
                 continue
             if event.rule == "FL402" and health is None:  # FL402 itself says enough
                 continue
             if not _holds_token(project, state):
                 continue
+            if (flags | arrival.flags) & ONCE and (event.lock or event.of) is not None:
+                continue  # whoever comes later finds what is made there, and does not wait
             done.add(key)
             related = (Step(health, "this health route waits for a free thread too"),) if health is not None else ()
             yield project.found(
