@@ -1,13 +1,14 @@
-"""Which tests have decided that a nested function is made at all: `if iscoroutinefunction(call): async def wrapper…`.
+"""Where it is kept what a test of a callable has said: in a nested function that is made only if it says so
+(`if iscoroutinefunction(call): async def wrapper…`), or in an attribute (`self.waits = iscoroutinefunction(call)`).
 
-Looks at structure alone, and only at tests of the parameters of the function around it, which stay what they are.
+Looks at structure alone, and only at what stays as it was: parameters and attributes that are bound once.
 """
 
 from __future__ import annotations
 
 from fastlint.graph.constants import Bindings, bindings_of
-from fastlint.graph.guards import blocks_of
-from fastlint.graph.world import FunctionRef, World
+from fastlint.graph.guards import blocks_of, statements_of
+from fastlint.graph.world import ClassRef, FunctionRef, World
 from fastlint.source.facts import Block, Node
 
 Test = tuple[Node, bool]
@@ -75,3 +76,35 @@ def _calls_in(test: Node, truth: bool) -> list[Test]:
     if test[0] == "bool" and (test[1] == "and") == truth:
         return [each for part in test[2] for each in _calls_in(part, truth)]
     return [(test, truth)] if test[0] == "c" and test[2] and test[2][0] in ("n", "a") else []
+
+
+def test_in_attribute(world: World, ref: ClassRef, name: str) -> tuple[str, tuple[str, ...]] | None:
+    """The attribute of the same object that an attribute has the answer of, and the tests that were asked, one or the
+    other: `self.waits = iscoroutinefunction(call) or isasyncgenfunction(call)` beside `self.call = call`."""
+    writers = world.class_(ref).attribute_writers.get(name, ())
+    if len(writers) != 1 or writers[0] < 0:
+        return None
+    assigned: dict[str, list[Node]] = {}
+    for statement in statements_of(world.function((ref[0], writers[0])).body):
+        if statement[0] in ("=", ":"):
+            targets, value = (statement[1], statement[2]) if statement[0] == "=" else ([statement[1]], statement[3])
+            for target in targets:
+                if target is not None and target[0] == "a" and target[2] == ["n", "self"]:
+                    assigned.setdefault(target[3], []).append(value)
+    answer = assigned.get(name, [])
+    if len(answer) != 1 or answer[0] is None:
+        return None
+    calls = answer[0][2] if answer[0][0] == "bool" and answer[0][1] == "or" else [answer[0]]
+    if not all(call and call[0] == "c" and call[2] and call[2][-1] in _TESTS and call[3] for call in calls):
+        return None
+    asked = [call[3][0] for call in calls]
+    if any(_without_site(each) != _without_site(asked[0]) for each in asked) or asked[0] is None:
+        return None
+    if asked[0][0] == "a" and asked[0][2] == ["n", "self"]:
+        return asked[0][3], tuple(call[2][-1] for call in calls)
+    kept = [attribute for attribute, values in assigned.items() if values == [asked[0]]]
+    return (kept[0], tuple(call[2][-1] for call in calls)) if kept and asked[0][0] == "n" else None
+
+
+def _without_site(node: Node) -> Node:
+    return (node[0], node[2], node[3]) if node is not None and node[0] == "a" else node

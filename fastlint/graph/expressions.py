@@ -49,12 +49,22 @@ _COMPARE = {"eq": "__eq__", "ne": "__ne__", "lt": "__lt__", "gt": "__gt__", "le"
 _PLAIN = frozenset({"bool", "str", "int", "float", "bytes", "list", "dict", "set", "tuple"})
 _MAY_WAIT = ("wait", "Corout", "Future", "Task", "Any")  # in the text of an annotation
 _PLAIN_HOLDERS = frozenset({"list", "List", "dict", "Dict", "set", "Set", "tuple", "Tuple"})  # `list[str]`
+_KIND_TESTS = frozenset(
+    {"isinstance", "iscoroutinefunction", "isasyncgenfunction", "isgeneratorfunction", "isawaitable", "iscoroutine"}
+)
 _AWAITERS = frozenset(
     {"gather", "wait", "wait_for", "create_task", "ensure_future", "shield", "as_completed", "run_coroutine_threadsafe"}
 )
 _FINISHERS = frozenset({"wait", "wrap_future", "wait_for", "gather", "as_completed"})
 _MUTATORS = {"append": 0, "add": 0, "insert": 1, "appendleft": 0, "setdefault": 1, "register": 0}
 _BULK_MUTATORS = frozenset({"extend", "update"})
+
+
+def _asks_for_kind(test: Node) -> bool:
+    """Whether a test asks what kind of thing a value is: `isinstance(…)`, `not iscoroutinefunction(…)`."""
+    while test is not None and test[0] == "u":
+        test = test[2]
+    return bool(test and test[0] == "c" and test[2] and test[2][0] in ("n", "a") and test[2][-1] in _KIND_TESTS)
 
 
 def _is_plain(annotation: Node) -> bool:
@@ -485,18 +495,37 @@ class Expressions(Routers):
     def _boolean(self, node: Node, frame: Frame) -> Values:
         out: list[Values] = []
         saved = frame.flags
+        told: dict[str, Values | None] = {}
         parts = node[2]
         for place, part in enumerate(parts):
             values = self.evaluate(part, frame)
             if place < len(parts) - 1:
                 self.truth(values, site_of(part), frame)
+                if _asks_for_kind(part) and frame.variant.function[1] >= 0:
+                    self._narrow_rest(part, node[1] == "and", frame, told)
+                    if frame.impossible:
+                        frame.impossible = False
+                        break
                 # `on_loop() or run()` and `off_loop() and run()`: the rest runs only where there is no loop
                 if self.probe(part, frame) == ("on" if node[1] == "or" else "off"):
                     frame.flags |= OFF_LOOP
             if node[1] == "or" or place == len(parts) - 1:
                 out.append(values)
         frame.flags = saved
+        for name, known in told.items():
+            if known is None:
+                frame.env.pop(name, None)
+            else:
+                frame.env[name] = known
         return mixed(out)
+
+    def _narrow_rest(self, part: Node, truth: bool, frame: Frame, told: dict[str, Values | None]) -> None:
+        """`isinstance(x, Text) and x.read()`: what the rest of it is evaluated for; `told` keeps what was known."""
+        known = dict(frame.env)
+        self.narrow(part, truth, frame)
+        for name, values in frame.env.items():
+            if known.get(name) is not values:
+                told.setdefault(name, known.get(name))
 
     @abstractmethod
     def finish(self, nodes: list[Node], frame: Frame) -> None:

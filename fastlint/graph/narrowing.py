@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from fastlint.graph.closures import Test, tests_of_parameters
-from fastlint.graph.expressions import Expressions
+from fastlint.graph.closures import Test, test_in_attribute, tests_of_parameters
 from fastlint.graph.guards import blocks_of, demanded_instances
+from fastlint.graph.kinds import COROUTINE_TESTS, FUNCTION_TESTS, KIND_TESTS, KINDS, Kinds, is_of_kind
 from fastlint.graph.state import Frame
 from fastlint.graph.values import UNKNOWN, Values, union
-from fastlint.graph.world import FunctionRef, World
+from fastlint.graph.world import ClassRef, FunctionRef, World
 from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import calls_within
 
@@ -29,23 +30,10 @@ _RUNNING = frozenset(
 _CURRENT = frozenset({"asyncio.get_event_loop", "asyncio.events.get_event_loop"})
 _ENTERING = frozenset({"run_until_complete", "run_forever"})
 _ASKING = frozenset(name.rpartition(".")[2] for name in _RUNNING | _CURRENT)
-_COROUTINE_TESTS = frozenset(
-    {"iscoroutinefunction", "is_async_callable", "is_coroutine_callable", "isasyncgenfunction"}
-)
 _ANSWERS = frozenset({"c", "u", "if", "bool"})  # expressions that may hold an answer to "am I on a loop?"
-# What a value certainly is, by its tag, if such a test says yes
-_KINDS: dict[str, tuple[str, ...]] = {
-    "isclass": ("c",),
-    "isfunction": ("f",),
-    "ismethod": ("b",),
-    "isroutine": ("f", "b"),
-}
-_SURE = frozenset({"c", "f", "b", "o", "i", "k", "l", "t", "d"})  # the tags of values that are of one kind only
-_KIND_TESTS = frozenset({*_COROUTINE_TESTS, *_KINDS, "isinstance"})
-_FUNCTION_TESTS = _COROUTINE_TESTS | {"isgeneratorfunction", "iscoroutine", "isawaitable", "callable"}
 
 
-class Narrowing(Expressions):
+class Narrowing(Kinds):
     """Narrows values in the branches of a test."""
 
     _asking: frozenset[str] | None = None
@@ -55,6 +43,7 @@ class Narrowing(Expressions):
         super().__init__(world)
         self._demands: dict[FunctionRef, list[tuple[str, Node]]] = {}
         self._tested: dict[FunctionRef, dict[str, list[Test]]] = {}  # see `closures`
+        self._answers: dict[tuple[ClassRef, str], tuple[str, tuple[str, ...]] | None] = {}
 
     def narrow(self, test: Node, truth: bool, frame: Frame) -> None:
         """Adjust the frame's names to the outcome of a test."""
@@ -67,7 +56,7 @@ class Narrowing(Expressions):
             if (test[1] == "and") == truth:  # all parts of a true `and`, of a false `or`, are known
                 for part in test[2]:
                     self.narrow(part, truth, frame)
-            elif all(part is not None and part[0] == "c" and _called(part) in _KIND_TESTS for part in test[2]):
+            elif all(part is not None and part[0] == "c" and _called(part) in KIND_TESTS for part in test[2]):
                 self._narrow_either(test[2], truth, frame)
         elif tag == "c":
             self._narrow_call(test, truth, frame)
@@ -84,6 +73,28 @@ class Narrowing(Expressions):
                 self._narrow_none(test, False, frame)
         elif tag == ":=":
             self.narrow(["n", test[1]], truth, frame)
+        elif tag == "a" and test[2] == ["n", "self"] and frame.owner is not None:
+            self._narrow_by_answer(test, truth, frame)
+
+    def _narrow_by_answer(self, test: Node, truth: bool, frame: Frame) -> None:
+        """`if self.waits:` tells what `self.call` is, if that is what was asked."""
+        for above in self.order(frame.owner) if frame.owner is not None else ():
+            if isinstance(above, tuple) and test[3] in self.world.class_(above).attribute_writers:
+                kept = self._kept_answer(above, test[3])
+                if kept is not None:
+                    name = str(self._narrowed_name(["a", test[1], test[2], kept[0]], frame))
+                    said = [(v, [self.says(v, each) for each in kept[1]]) for v in frame.env[name]]
+                    frame.env[name] = tuple(
+                        value
+                        for value, answers in said
+                        if (any(each is not False for each in answers) if truth else True not in answers)
+                    )
+                return
+
+    def _kept_answer(self, ref: ClassRef, name: str) -> tuple[str, tuple[str, ...]] | None:
+        if (ref, name) not in self._answers:
+            self._answers[ref, name] = test_in_attribute(self.world, ref, name)
+        return self._answers[ref, name]
 
     def as_tested(self, inner: FunctionRef, name: str, values: Values, frame: Frame) -> Values:
         """See `Names.as_tested`."""
@@ -139,36 +150,14 @@ class Narrowing(Expressions):
             self._narrow_instance(args[0], args[1], truth, frame)
         elif name == "hasattr" and len(args) == 2 and not truth:
             self._narrow_lacking(args[0], args[1], frame)
-        elif name in _COROUTINE_TESTS:
-            self._filter(args[0], frame, lambda value: self._asynchronous(value, name) is not (not truth))
-        elif name in _KINDS:
-            self._filter(args[0], frame, lambda value: _is_of_kind(value, name) is not (not truth))
-        elif name == "isgeneratorfunction":
-            self._filter(args[0], frame, lambda value: self._generates(value) is not (not truth))
+        elif name in COROUTINE_TESTS or name == "isgeneratorfunction":
+            self._filter(args[0], frame, lambda value: self.says(value, name) is not (not truth))
+        elif name in KINDS:
+            self._filter(args[0], frame, lambda value: is_of_kind(value, name) is not (not truth))
         elif name in ("isawaitable", "iscoroutine"):
             self._filter(args[0], frame, lambda value: (value[0] == "co") is truth or value[0] in ("i", "x"))
         elif name == "callable" and not truth:
             self._filter(args[0], frame, lambda value: value[0] not in ("f", "b", "p", "once", "off"))
-
-    def _asynchronous(self, value: Any, test: str) -> bool | None:
-        """Whether a test says of a callable that it is asynchronous; None if that is not known. Only FastAPI's own
-        looks at what a wrapper wraps."""
-        if value[0] not in ("f", "b", "p", "once", "off", "o", "mgr"):
-            return None
-        plain = value[1] if value[0] == "b" else value
-        if plain[0] != "f" or test == "is_coroutine_callable":
-            return self.is_async_callable(value)
-        function = self.world.function((plain[1], plain[2]))
-        return function.is_async and function.is_generator is (test == "isasyncgenfunction")
-
-    def _generates(self, value: Any) -> bool | None:
-        """Whether a callable is a plain generator function; None if that is not known."""
-        if value[0] == "b":
-            return self._generates(value[1])
-        if value[0] != "f":
-            return None
-        function = self.world.function((value[1], value[2]))
-        return function.is_generator and not function.is_async
 
     def _filter(self, node: Node, frame: Frame, keep: Any) -> None:
         if node[0] == "n" and node[1] in frame.env:
@@ -257,11 +246,17 @@ class Narrowing(Expressions):
         if name is None:
             return
         wanted: Values = UNKNOWN
-        for part in classes[1] if classes is not None and classes[0] == "t" else [classes]:
+        parts = list(_classes_in(classes))
+        for part in parts:
             wanted += self.annotation(part, scope or frame)
-        if not wanted:
-            return
         have = frame.env[name] if name in frame.env else self.lookup(name, frame)
+        if not wanted:
+            if truth:
+                named = [self.evaluate(part, replace(scope or frame, quiet=True)) for part in parts]
+                if all(len(each) == 1 and each[0][0] == "x" for each in named):
+                    asked = {each[0][1].removeprefix("builtins.") for each in named}
+                    frame.env[name] = tuple(value for value in have if self.may_be_one_of(value, asked))
+            return
         if truth:
             kept = tuple(value for value in have if any(self.is_instance(value, other) for other in wanted))
             if (
@@ -292,16 +287,8 @@ class Narrowing(Expressions):
         if name is None:
             return
         have = frame.env[name] if name in frame.env else self.lookup(name, frame)
-        frame.env[name] = tuple(value for value in have if self._may_be_called(value, text[1], same))
+        frame.env[name] = tuple(value for value in have if self.may_be_called(value, text[1], same))
         frame.impossible = bool(have) and not frame.env[name]
-
-    def _may_be_called(self, value: Any, name: Any, same: bool) -> bool:
-        """Whether the class of a value may have this name, or (not `same`) another one."""
-        if value[0] != "o":
-            return True
-        ref = (value[1], value[2])
-        below = [] if value[3] else self.world.subclasses(ref, self.bases)
-        return any((self.world.class_(each).name == name) is same for each in (ref, *below))
 
     def _narrow_lacking(self, node: Node, attribute: Node, frame: Frame) -> None:
         """What is left where something has no such attribute: no instance of a class that defines a method like it."""
@@ -309,13 +296,8 @@ class Narrowing(Expressions):
         if name is None or attribute is None or attribute[0] != "k" or not isinstance(attribute[1], str):
             return
         have = frame.env[name] if name in frame.env else self.lookup(name, frame)
-        frame.env[name] = tuple(value for value in have if not self._defines(value, attribute[1]))
+        frame.env[name] = tuple(value for value in have if not self.defines(value, attribute[1]))
         frame.impossible = bool(have) and not frame.env[name]
-
-    def _defines(self, value: Any, name: str) -> bool:
-        """Whether a value is an instance of a class of the project with a plain method of this name."""
-        found = self.find_method((value[1], value[2]), name) if value[0] == "o" else None
-        return isinstance(found, tuple) and not self.world.function(found).decorators
 
     # "Am I on a loop?"
 
@@ -380,7 +362,7 @@ class Narrowing(Expressions):
         if node[0] == "if":
             self._keep_choice(names, node, frame)
         called = _called(node) if node[0] == "c" else ""
-        if called in _FUNCTION_TESTS or called == "done":
+        if called in FUNCTION_TESTS or called == "done":
             frame.tests.update(dict.fromkeys(names, node))
         elif self._asks(node):
             verdict = self.probe(node, frame)
@@ -445,13 +427,6 @@ class Narrowing(Expressions):
         return None
 
 
-def _is_of_kind(value: Any, test: str) -> bool | None:
-    """Whether a value is a class, a function or a method, as `inspect` would say; None where that is not known."""
-    if value[0] not in _SURE or (value[0] == "i" and value[2]):
-        return None
-    return value[0] in _KINDS[test]
-
-
 def _finished(values: Values) -> Values:
     out: list[Any] = []
     for value in values:
@@ -488,6 +463,18 @@ def _truth(value: Node, loops: set[str]) -> bool | None:
     if value[0] == "n":
         return True if value[1] in loops else None
     return True if value[0] in ("c", "cmp") else None
+
+
+def _classes_in(node: Node) -> Iterator[Node]:
+    """The classes that `isinstance` is asked for: one, a tuple of them, or `A | B`."""
+    if node is not None and node[0] == "t":
+        for part in node[1]:
+            yield from _classes_in(part)
+    elif node is not None and node[0] == "o" and node[2] == "or":
+        yield from _classes_in(node[3])
+        yield from _classes_in(node[4])
+    else:
+        yield node
 
 
 def _called(call: Node) -> str:
