@@ -51,6 +51,18 @@ BROKEN: dict[str, tuple[str, str | bytes, list[tuple[int, str]]]] = {
     "fly.toml": ("fly.toml", "[env\n", [(1, "it is not valid TOML")]),
     "YAML that is not ours": ("data.yaml", "a: [1\n", []),
     "a template that is no YAML": ("t.yaml", "kind: Pod\n{{ if x }}\nspec: [{{ range }}\n", []),
+    "a template for str.format": ("t.yml", "kind: Pod\nmetadata:\n  name: {name}-pod\n", []),
+    "a field of it within a word": ("t.yml", "kind: Pod\nspec:\n  a: b/{tag}\n  c: {d}.e\n", []),
+    "a variable, and a list that never ends": (
+        "compose.yml",
+        "services:\n  a:\n    image: ${REGISTRY}/x\n    command: [1\n",
+        [(5, "it is not valid YAML: expected")],
+    ),
+    "a mapping, and a list that never ends": (
+        "compose.yml",
+        "services:\n  a: {image: x}\n  b: [1\n",
+        [(4, "it is not valid YAML: expected")],
+    ),
     "a Dockerfile template": ("Dockerfile.j2", "FROM {{ image }}\n{% if x %}\nCMD a\n{% endif %}\n{{ more }}\n", []),
     "a foreign front end": ("Dockerfile", "# syntax=acme/include\nFROM x\nINCLUDE y\n", []),
     "binary YAML": ("compose.yml", b"services:\0\n", []),

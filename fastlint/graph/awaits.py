@@ -56,7 +56,9 @@ def awaited_later(block: Block) -> frozenset[int]:
 
 
 def _awaits_name(statement: Any, name: str) -> bool:
-    """Whether a simple statement awaits what has this name: itself, or shielded, limited or beside others."""
+    """Whether a statement awaits what has this name: itself, or shielded, limited or beside others."""
+    if statement[0] in ("with", "try"):  # what certainly is begun
+        return any(_awaits_name(inner, name) for inner in blocks_of(statement)[0][:_SOON])
     if statement[0] not in ("e", "=", "ret") or _mentions_call(statement, _ASKS_FIRST):
         return False
     return any(each[0] == "w" and _is_handed_on(each[2], name) for each in nodes(statement))

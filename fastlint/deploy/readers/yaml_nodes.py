@@ -21,6 +21,8 @@ _BRACKET = re.compile(r"[\[\]{}]")
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 # A line that holds nothing but template tags steers the template and is no YAML; a tag inside a line stands for text.
 _TAG = re.compile(r"\{\{(?:[^{}]|\{[^{]|\}[^}])*?\}\}|\{%.*?%\}", re.DOTALL)
+# `name: {name}-config`: a field of `str.format`. A mapping ends where its bracket does.
+_FIELD = re.compile(r"(?<!\$)(?:(?<=[\w.:/@-])\{\w+\}|\{\w+\}(?=[\w./@-]))")
 _STEERING = re.compile(rf"^[ \t]*(?:{HOLE}[ \t]*)+$", re.MULTILINE)
 
 
@@ -159,7 +161,7 @@ def documents(path: str, text: str, wanted: re.Pattern[str]) -> tuple[list[Yaml]
         outcome = _parsed(path, "\n" * bare.count("\n", 0, start) + part, lines)
         if isinstance(outcome, Yaml):
             found.append(outcome)
-        elif outcome is not None and part == plain[start:end] and HOLE not in part:
+        elif outcome is not None and part == plain[start:end] and HOLE not in part and not _FIELD.search(part):
             broken.append(outcome)
     return found, broken
 
