@@ -448,6 +448,8 @@ def _submits_and_waits(project: Project, start: int, place: Any) -> Iterator[tup
     waiting = [start]
     while waiting and len(seen) < 500:
         variant = graph.variants[waiting.pop()]
+        if _makes_anew(project, variant, place):
+            continue
         inner = [r for r in variant.records if r.role == "submit" and r.place == place]
         waits = [r for r in variant.records if r.role == "wait" and dict(r.given).get("timeout") is None]
         for record in waits[:1] if inner else ():
@@ -456,6 +458,13 @@ def _submits_and_waits(project: Project, start: int, place: Any) -> Iterator[tup
             if edge.kind == CALL and edge.target not in seen:
                 seen.add(edge.target)
                 waiting.append(edge.target)
+
+
+def _makes_anew(project: Project, variant: Variant, place: Any) -> bool:
+    """Whether a function has such a pool of its own at every call, unless its callers give it one."""
+    if place[0] != "local" or variant.function != place[1:3]:
+        return False
+    return all(param.name != place[3] for param in project.graph.world.function(variant.function).params)
 
 
 def thread_pool_pressure(project: Project) -> Iterator[Finding]:
