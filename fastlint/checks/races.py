@@ -33,7 +33,7 @@ from fastlint.graph.accesses import (
 )
 from fastlint.graph.contexts import Context, State
 from fastlint.graph.newborn import only_makes
-from fastlint.graph.origins import assigned_to
+from fastlint.graph.origins import assigned_to, is_kept_as_read
 from fastlint.graph.places import Key, is_container, maker
 from fastlint.graph.state import ONCE
 from fastlint.graph.world import ClassRef
@@ -76,7 +76,7 @@ def unlocked_state(project: Project) -> Iterator[Finding]:
         done: set[object] = set()
         for access in accesses:
             race = _between_threads(access)
-            if race is None or access.function in done:
+            if race is None or access.function in done or _puts_back(project, access):
                 continue
             found = _thread_finding(project, place, race, accesses)
             if found is not None:
@@ -92,6 +92,15 @@ def _between_threads(access: Access) -> _Race | None:
         if why and basis not in kept_out and not _looked_again(basis, kept_out):
             return _Race(access, basis, why)
     return None
+
+
+def _puts_back(project: Project, access: Access) -> bool:
+    """Whether what is put under a key is what was found there, or was made because there was nothing: one as good as
+    the other."""
+    value = access.value
+    if access.kind != PUT or access.through is not None or value is None or value[0] != "n":
+        return False
+    return is_kept_as_read(project.graph.world.function(access.function).body, value[1])
 
 
 def _looked_again(basis: Basis, fresh: list[Basis]) -> bool:

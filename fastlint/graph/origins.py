@@ -8,7 +8,7 @@ from fastlint.graph.guards import blocks_of
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node, Param
-from fastlint.source.nodes import parts
+from fastlint.source.nodes import nodes, parts
 
 _DEEPEST = 6
 _CLOSED = frozenset({"bool", "Literal", "Enum", "Request", "WebSocket", "Response", "BackgroundTasks", "Settings"})
@@ -116,3 +116,23 @@ def assigned_to(block: Block, name: str) -> Iterator[Node]:
             yield statement[3]
         for inner in blocks_of(statement):
             yield from assigned_to(inner, name)
+
+
+def is_kept_as_read(block: Block, name: str) -> bool:
+    """Whether a name is what was read out of a container, or was made anew where there was nothing: `found =
+    kept.get(key)`, `if not found: found = make(key)`, and nothing is done to it."""
+    read = False
+    for value in assigned_to(block, name):
+        if value is not None and (value[0] == "s" or (value[0] == "c" and value[2] and value[2][-1] == "get")):
+            read = True
+        elif any(node == ["n", name] for node in nodes(value)):
+            return False
+    own = ["n", name]
+    for node in nodes(block):
+        if node[0] == "+=" and node[1] == own:
+            return False
+        if node[0] in ("a", "s") and node[2] == own:
+            return False
+        if node[0] == "c" and (own in node[3] or any(value == own for _, value in node[4])):
+            return False
+    return read
