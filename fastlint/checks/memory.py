@@ -28,6 +28,7 @@ from fastlint.graph.accesses import (
 )
 from fastlint.graph.contexts import State
 from fastlint.graph.guards import terminates
+from fastlint.graph.newborn import writes_newborn
 from fastlint.graph.origins import assigned_to, from_request
 from fastlint.graph.places import FRAGILE, Key, maker
 from fastlint.graph.state import ONCE
@@ -144,7 +145,8 @@ def unbounded_caches(project: Project) -> Iterator[Finding]:
         if not sharing.places.holds_container(place) or not _only_grows(project, place, accesses):
             continue
         for access in accesses:
-            if access.kind in (PUT, ADD) and _by_requests(project, access) and _grows(project, access):
+            grows = access.kind in (PUT, ADD) and _by_requests(project, access) and _grows(project, access)
+            if grows and not writes_newborn(sharing, access):
                 yield _growing(project, place, access)
                 break
     yield from _cached_functions(project)

@@ -32,14 +32,12 @@ from fastlint.graph.accesses import (
     Basis,
 )
 from fastlint.graph.contexts import Context, State
-from fastlint.graph.newborn import only_makes
+from fastlint.graph.newborn import own_class, writes_newborn
 from fastlint.graph.origins import assigned_to, is_kept_as_read
 from fastlint.graph.places import Key, is_container, maker
 from fastlint.graph.state import ONCE
-from fastlint.graph.world import ClassRef
 from fastlint.project import Project
 from fastlint.source.facts import Node
-from fastlint.source.nodes import nodes
 
 _LOST = "the value that it makes out of the old one overwrites what the other has written meanwhile"
 _GONE = "the other has removed it meanwhile, and removing it again raises"
@@ -58,7 +56,6 @@ _RESOURCES = re.compile(
 # Who asks whether this is the main thread knows that there are others, and lets only one of them in
 _ASKS_FOR_THREAD = frozenset({"main_thread"})
 _COMPARED = frozenset({VALUE, EQUAL, LIMIT, TEST})
-_SERVED = (Context.LOOP, Context.POOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +171,7 @@ def _meeting(project: Project, access: Access, accesses: list[Access]) -> tuple[
     """The state in which an unguarded write runs while another thread can write too, and that other write."""
     sharing = project.graph.sharing
     served = sharing.served[access.function]
-    if _is_of_newborn(project, access):
+    if writes_newborn(project.graph.sharing, access):
         return None, None
     if served.pool is not None and not _is_guarded(project, access, served.pool):
         if served.pool_many or (served.queue is not None and served.loop_many):
@@ -195,7 +192,7 @@ def _meeting(project: Project, access: Access, accesses: list[Access]) -> tuple[
 def _other_writes(project: Project, access: Access, accesses: list[Access]) -> Iterator[Access]:
     for other in accesses:
         if other.kind in WRITES and other.through is None and other.function != access.function and not other.locks:
-            if _may_be_one(project, access, other) and not _is_of_newborn(project, other):
+            if _may_be_one(project, access, other) and not writes_newborn(project.graph.sharing, other):
                 yield other
 
 
@@ -204,46 +201,16 @@ def _may_be_one(project: Project, access: Access, other: Access) -> bool:
     `self`."""
     if access.place[0] != "attr":
         return True
-    mine, theirs = _own_class(project, access), _own_class(project, other)
+    sharing = project.graph.sharing
+    mine, theirs = own_class(sharing, access), own_class(sharing, other)
     if mine is None or theirs is None:
         return True
-    order = project.graph.sharing.interpreter.order
+    order = sharing.interpreter.order
     if access.place[1] not in order(mine) or access.place[1] not in order(theirs):
         return True
     related = mine in order(theirs) or theirs in order(mine)
-    below = project.graph.world.subclasses(mine, project.graph.sharing.interpreter.bases)
+    below = project.graph.world.subclasses(mine, sharing.interpreter.bases)
     return related or any(theirs in order(each) for each in below)
-
-
-def _is_of_newborn(project: Project, access: Access) -> bool:
-    """Whether an access is of an object that is just being made, wherever it happens: nobody else has that yet."""
-    sharing, contexts = project.graph.sharing, project.graph.contexts
-    owner = _own_class(project, access) if access.place[0] == "attr" else None
-    if owner is None or (access.kind != REBIND and _is_of_all(project, owner, access.place)):
-        return False
-    states = [(number, context) for number in sharing.variants_of(access.function) for context in _SERVED]
-    reached = [state for state in states if state in contexts.arrivals]
-    return bool(reached) and all(only_makes(sharing, contexts, state, owner) for state in reached)
-
-
-def _is_of_all(project: Project, owner: ClassRef, place: Key) -> bool:
-    """Whether a class body makes the container that an attribute holds: one for all objects of the class."""
-    sharing = project.graph.sharing
-    above = sharing.classes(("o", *owner))
-    return sharing.places.holds_container(place) and any(
-        place[2] in sharing.world.class_bindings(each) for each in above
-    )
-
-
-def _own_class(project: Project, access: Access) -> ClassRef | None:
-    """The class whose method makes an access of `self`; None where it is of anything else."""
-    facts = project.graph.world.function(access.function) if access.function[1] >= 0 else None
-    if facts is None or facts.owner < 0 or not facts.params:
-        return None
-    bases = [each[2] for each in nodes(facts.body) if each[0] == "a" and each[3] == access.place[2]]
-    if not bases or any(base != ["n", facts.params[0].name] for base in bases):
-        return None
-    return (access.function[0], facts.owner)
 
 
 def _is_guarded(project: Project, access: Access, state: State) -> bool:
@@ -355,7 +322,7 @@ def stale_writes(project: Project) -> Iterator[Finding]:
                 sharing.served[other.function].many for other in _other_writes(project, access, accesses)
             ):
                 continue
-            if _is_guarded(project, access, served.loop) or _is_of_newborn(project, access):
+            if _is_guarded(project, access, served.loop) or writes_newborn(project.graph.sharing, access):
                 continue
             done.add(access.function)
             name = spelled(project, place)
@@ -402,7 +369,7 @@ def racy_creation(project: Project) -> Iterator[Finding]:
                 continue
             across = state[1] is Context.LOOP
             made = _is_made(project, access, across)
-            if not made or _is_empty(access.value) or _is_of_newborn(project, access):
+            if not made or _is_empty(access.value) or writes_newborn(project.graph.sharing, access):
                 continue
             done.add(access.function)
             name = spelled(project, place)

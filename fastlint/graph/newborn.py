@@ -5,13 +5,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastlint.graph.contexts import Contexts, State
+from fastlint.graph.accesses import REBIND, Access
+from fastlint.graph.contexts import Context, Contexts, State
+from fastlint.graph.places import Key
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.state import CALL
 from fastlint.graph.world import ClassRef
+from fastlint.source.nodes import nodes
 
 _MAKING = frozenset({"__init__", "__new__", "__post_init__"})
 _MOST_CALLERS = 50
+_SERVED = (Context.LOOP, Context.POOL)
 
 
 def is_of_newborn(sharing: Sharing, contexts: Contexts, state: State, lock: Any) -> bool:
@@ -47,3 +51,32 @@ def only_makes(sharing: Sharing, contexts: Contexts, state: State, owner: ClassR
             return False
         waiting.extend(origin for origin, _, _ in callers)
     return True
+
+
+def writes_newborn(sharing: Sharing, access: Access) -> bool:
+    """Whether an access is of an object that is just being made, wherever it happens: nobody else has that yet."""
+    owner = own_class(sharing, access) if access.place[0] == "attr" else None
+    if owner is None or (access.kind != REBIND and _is_of_all(sharing, owner, access.place)):
+        return False
+    states = [(number, context) for number in sharing.variants_of(access.function) for context in _SERVED]
+    reached = [state for state in states if state in sharing.contexts.arrivals]
+    return bool(reached) and all(only_makes(sharing, sharing.contexts, state, owner) for state in reached)
+
+
+def own_class(sharing: Sharing, access: Access) -> ClassRef | None:
+    """The class whose method makes an access of `self`; None where it is of anything else."""
+    facts = sharing.world.function(access.function) if access.function[1] >= 0 else None
+    if facts is None or facts.owner < 0 or not facts.params:
+        return None
+    bases = [each[2] for each in nodes(facts.body) if each[0] == "a" and each[3] == access.place[2]]
+    if not bases or any(base != ["n", facts.params[0].name] for base in bases):
+        return None
+    return (access.function[0], facts.owner)
+
+
+def _is_of_all(sharing: Sharing, owner: ClassRef, place: Key) -> bool:
+    """Whether a class body makes the container that an attribute holds: one for all objects of the class."""
+    above = sharing.classes(("o", *owner))
+    return sharing.places.holds_container(place) and any(
+        place[2] in sharing.world.class_bindings(each) for each in above
+    )
