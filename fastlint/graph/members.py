@@ -115,7 +115,7 @@ class Members(Names):
             return (value,)
         for above in self.order(ref):
             if isinstance(above, str):
-                found = self._inherited_from_library(above, name, frame)
+                found = self._inherited_by_class(above, name, frame)
                 if found:
                     return found
                 continue
@@ -152,6 +152,13 @@ class Members(Names):
         if has_decorator(function, "classmethod"):
             return tuple(("b", value, receiver) for value in values)
         return values
+
+    def _inherited_by_class(self, base: str, name: str, frame: Frame) -> Values:
+        """What a class itself has of a library's: its class methods are known by their dotted names."""
+        dotted = f"{base}.{name}"
+        if dotted in self.catalogue.makers or self.catalogue.function(dotted) is not None:
+            return (("x", dotted),)
+        return self._inherited_from_library(base, name, frame)
 
     def _inherited_from_library(self, base: str, name: str, frame: Frame) -> Values:
         declared = self.catalogue.attribute(base, name)
@@ -365,7 +372,8 @@ class Members(Names):
             order = self.order(here)
         for above in order[order.index(here) + 1 :]:
             if isinstance(above, str):
-                found = self._inherited_from_library(above, name, frame)
+                inherited = self._inherited_by_class if receiver[0] == "c" else self._inherited_from_library
+                found = inherited(above, name, frame)
                 if found:
                     return found
                 continue
