@@ -45,6 +45,7 @@ class World:
         self.modules: dict[str, Module] = {}
         self.aliases: dict[str, list[str]] = {}
         self.packages: set[str] = set()
+        self._tops: set[str] = set()  # the first parts of canonical names: what an import finds for certain
         self.mentions: dict[str, list[FunctionRef]] = {}
         self.writers: dict[str, list[FunctionRef]] = {}
         self.mutators: dict[str, list[FunctionRef]] = {}
@@ -61,6 +62,7 @@ class World:
         """Take a module in. `aliases` are further dotted names under which the project may import it."""
         name = module.name
         self.modules[name] = module
+        self._tops.add(name.partition(".")[0])
         for alias in aliases:
             self.aliases.setdefault(alias, []).append(name)
         for dotted in (name, *aliases):
@@ -107,13 +109,13 @@ class World:
         return f"{base}.{target}" if base and target else base or target
 
     def _beside(self, importer: Module, target: str) -> str:
-        """What an import of `target` means: what lies beside its importer, or above, where nothing else has its name.
+        """What an import of `target` means: what lies beside its importer, or above, where no root has its name.
 
         Python finds that when the program is started in the folder of the package (`cd backend && uvicorn main:app`,
         with an `__init__.py` that nothing needs), and otherwise nothing at all.
         """
         first = target.partition(".")[0]
-        if first in self.packages or not first or ("." not in importer.name and not importer.is_package):
+        if first in self._tops or not first or ("." not in importer.name and not importer.is_package):
             return target
         if self._libraries is None:
             known = (*self.catalogue.functions, *self.catalogue.types)
