@@ -36,7 +36,7 @@ def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[M
                     if mention[1] >= 0 and not interpreter.of_function.get(mention):
                         interpreter.ensure(mention)
     interpreter.settle()
-    mark_servers(interpreter)
+    starters = mark_servers(interpreter)
     for variant in interpreter.variants:
         for edge in variant.edges:
             target = interpreter.variants[edge.target].function
@@ -64,7 +64,10 @@ def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[M
     for variant in left:
         cost = forgotten_cost() if variant.function[0] in interpreter.retired else unreached_cost()
         cost += 50 if variant.number in called else 0
-        contexts.root(variant.number, _likely(interpreter.world, variant.function, where), "", cost=cost)
+        # What starts the server itself, by whatever it awaits, is done with all else before anybody is served
+        starts = variant.number in starters
+        likely = Context.STARTUP if starts else _likely(interpreter.world, variant.function, where)
+        contexts.root(variant.number, likely, "", cost=cost)
     contexts.spread()
 
 
