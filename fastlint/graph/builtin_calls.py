@@ -17,6 +17,7 @@ from fastlint.graph.values import (
     elements,
     only_constant,
     shallow,
+    under_key,
     union,
 )
 from fastlint.graph.variants import Keywords, Variants
@@ -110,8 +111,7 @@ class Builtins(Variants):
         if kind == "d":
             if name in ("get", "pop", "setdefault", "__getitem__"):
                 key = only_constant(args[0]) if args else ...
-                named = next((part for known, part in value[1] if known == key and key is not ...), None)
-                found = named if named is not None else elements((value,))
+                found = under_key(value, key)
                 return union(found, args[1]) if len(args) > 1 else found
             if name == "values":
                 return (collection(elements((value,))),)

@@ -24,6 +24,7 @@ from fastlint.graph.values import (
     mixed,
     only_constant,
     shallow,
+    under_key,
     union,
 )
 from fastlint.graph.world import FunctionRef
@@ -332,8 +333,9 @@ class Expressions(Routers):
             given = args[place] if place < len(args) else UNKNOWN
         self.put_into(callee[2], given, frame)
 
-    def put_into(self, container: Node, given: Values, frame: Frame) -> None:
-        """Something went into a container: remember it where the container can be found again."""
+    def put_into(self, container: Node, given: Values, frame: Frame, key: Any = ...) -> None:
+        """Something went into a container: remember it where the container can be found again, of the function's own
+        with the key, if that is a constant."""
         given = shallow(tuple(value for value in given if value[0] != "k"))
         if not given or container is None:
             return
@@ -341,12 +343,13 @@ class Expressions(Routers):
             name = container[1]
             if name in frame.env:
                 if frame.env[name] or name not in frame.declared:
-                    self.assign_name(name, union(frame.env[name], (("l", given),)), frame)
+                    held: Value = ("l", given) if key is ... else ("d", ((key, given),), UNKNOWN)
+                    self.assign_name(name, union(frame.env[name], (held,)), frame)
                     if frame.variant.function[1] >= 0 and name not in frame.declared:
                         return
-            key = self.home_of_global(name, frame)
-            if key is not None:
-                self.widen(key, given)
+            home = self.home_of_global(name, frame)
+            if home is not None:
+                self.widen(home, given)
         elif container[0] == "a":
             base = container[2]
             if base is not None and base[0] == "a" and base[3] == "state":
@@ -389,8 +392,7 @@ class Expressions(Routers):
             ):
                 out = union(out, base[1][key])
             elif kind == "d":
-                named = next((values for known, values in base[1] if known == key and key is not ...), None)
-                out = union(out, named if named is not None else elements((base,)))
+                out = union(out, under_key(base, key))
             elif kind in ("l", "t"):
                 out = union(out, _slice(base, index) if index is not None and index[0] == "sl" else elements((base,)))
             elif kind in ("o", "i"):
@@ -717,7 +719,7 @@ class Expressions(Routers):
                 self.evaluate(index, frame)
             for base in bases:
                 self.implicit(base, "__setitem__", frame, site, [UNKNOWN, values])
-            self.put_into(base_node, values, frame)
+            self.put_into(base_node, values, frame, index[1] if index is not None and index[0] == "k" else ...)
         elif tag == "*":
             self.assign(target[1], (collection(values),), frame)
 

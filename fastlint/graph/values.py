@@ -155,6 +155,14 @@ def elements(values: Values) -> Values:
     return out
 
 
+def under_key(value: Value, key: Any) -> Values:
+    """What a dictionary gives for a key, `...` where nobody knows which: a known key that it was never given is at most
+    among what it got under keys that nobody knows."""
+    if key is ...:
+        return elements((value,))
+    return next((part for known, part in value[1] if known == key), value[2])
+
+
 def _room(values: Values, levels: int, room: int) -> int:
     """What is left of `room` once every value in these, and in what they hold, took one place; negative where there
     is not enough, or where they are nested more deeply than `levels` allows."""
