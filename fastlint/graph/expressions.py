@@ -61,6 +61,17 @@ _MUTATORS = {"append": 0, "add": 0, "insert": 1, "appendleft": 0, "setdefault": 
 _BULK_MUTATORS = frozenset({"extend", "update"})
 
 
+def _named_key(index: Node) -> Any:
+    """The text that a dictionary is subscripted with, else `Ellipsis`: a number may be the place in a list."""
+    key = _constant_key(index)
+    return key if isinstance(key, str) else ...
+
+
+def _constant_key(index: Node) -> Any:
+    """The constant that a container is subscripted with, else `Ellipsis`."""
+    return index[1] if index is not None and index[0] == "k" else ...
+
+
 def _asks_for_kind(test: Node) -> bool:
     """Whether a test asks what kind of thing a value is: `isinstance(…)`, `not iscoroutinefunction(…)`."""
     while test is not None and test[0] == "u":
@@ -334,8 +345,8 @@ class Expressions(Routers):
         self.put_into(callee[2], given, frame)
 
     def put_into(self, container: Node, given: Values, frame: Frame, key: Any = ...) -> None:
-        """Something went into a container: remember it where the container can be found again, of the function's own
-        with the key, if that is a constant."""
+        """Something went into a container: remember it where the container can be found again; with the key, if that
+        is a constant."""
         given = shallow(tuple(value for value in given if value[0] != "k"))
         if not given or container is None:
             return
@@ -349,24 +360,31 @@ class Expressions(Routers):
                         return
             home = self.home_of_global(name, frame)
             if home is not None:
-                self.widen(home, given)
+                self._keep(home, given, key)
         elif container[0] == "a":
             base = container[2]
             if base is not None and base[0] == "a" and base[3] == "state":
-                self.widen(("aitems", "starlette.datastructures.State", container[3]), given)
+                self._keep(("aitems", "starlette.datastructures.State", container[3]), given, key)
                 return
             for value in self.evaluate(base, frame):
                 if value[0] in ("o", "c"):
                     for above in self.order((value[1], value[2])):
                         if isinstance(above, tuple):
-                            self.widen(("aitems", above, container[3]), given)
+                            self._keep(("aitems", above, container[3]), given, key)
                 elif value[0] == "m":
-                    self.widen(("items", value[1], container[3]), given)
+                    self._keep(("items", value[1], container[3]), given, key)
         elif container[0] == "s":
-            self.put_into(container[2], (("l", given),), frame)
+            self.put_into(container[2], (("l", given),), frame, _named_key(container[3]))
         elif container[0] == "c" and container[2] is not None and container[2][0] == "a":
             if container[2][3] in ("setdefault", "get"):
                 self.put_into(container[2][2], (("l", given),), frame)
+
+    def _keep(self, home: Any, given: Values, key: Any) -> None:
+        """What went into a container that outlives the function: see `Names.with_items`."""
+        if key is ...:
+            self.widen(home, given)
+        else:
+            self.widen(("named", home), (("d", ((key, given),), UNKNOWN),))
 
     # Other expressions
 
@@ -374,7 +392,7 @@ class Expressions(Routers):
         _, site, base_node, index = node
         bases = self.evaluate(base_node, frame)
         out: Values = UNKNOWN
-        key = index[1] if index is not None and index[0] == "k" else ...
+        key = _constant_key(index)
         types = [base for base in bases if base[0] in ("x", "c") and not _is_mapping(base)]
         if types:
             return self.subscripted_type(bases, index, frame)
@@ -719,7 +737,7 @@ class Expressions(Routers):
                 self.evaluate(index, frame)
             for base in bases:
                 self.implicit(base, "__setitem__", frame, site, [UNKNOWN, values])
-            self.put_into(base_node, values, frame, index[1] if index is not None and index[0] == "k" else ...)
+            self.put_into(base_node, values, frame, _named_key(index))
         elif tag == "*":
             self.assign(target[1], (collection(values),), frame)
 

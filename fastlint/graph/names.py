@@ -156,7 +156,9 @@ class Names(State):
                 if ref[1] >= 0:
                     self.ensure(ref)
         items = self.read(key, frame)
-        return union(values, (collection(items),)) if items else values
+        if items:
+            values = union(values, (collection(items),))
+        return union(values, self.read(("named", key), frame))  # a dictionary, where the keys are known
 
     def bound(self, binding: Binding, module: str, frame: Frame, owner: ClassRef | None) -> Values:
         """What one binding of a module or a class body gives."""
