@@ -246,7 +246,8 @@ class Calls(Libraries):
 
 def _accepts(function: Function, bound: bool, args: list[Values], keywords: Keywords) -> bool:
     """Whether a function can be called with these arguments: so many of them, by these names."""
-    params = function.params[1:] if bound else function.params
+    takes_receiver = bound and bool(function.params) and function.params[0].kind in ("p", "/")
+    params = function.params[1:] if takes_receiver else function.params
     kinds = {param.kind for param in params}
     if "*" not in kinds and len(args) > sum(param.kind in ("p", "/") for param in params):
         return False
