@@ -140,3 +140,73 @@ def test_files_that_may_not_be_read_are_told(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "secret.py").write_text("x = 1\n")
     (tmp_path / "secret.py").chmod(0)
     assert checked(tmp_path, capsys) == ["FL102", "FL001"]
+
+
+ODD_CALLEES = """
+import threading
+from contextlib import contextmanager
+from inspect import iscoroutinefunction
+from typing import Protocol
+
+
+class Waits(Protocol):
+    @known["wait"]
+    def wait(self): ...
+
+
+@known["dataclass"]
+@known["dataclass"]()
+class Sleeper:
+    kept: int = 0
+    @known["wait"]
+    @known[0]["wait"]()
+    @(lambda function: function)
+    def wait(self):
+        time.sleep(1)
+
+    @known["manager"]
+    def entered(self):
+        with self.lock, known["lock"](), (lambda: self.lock)():
+            self.count = known["count"](self.count)
+            setattr(self, "kept", known["kept"]())
+            known["setattr"](self, "kept", 1)
+
+    def __init__(self, call):
+        self.lock = known["lock"]()
+        self.kept = self.kept or known["made"]()
+        self.call = call
+        self.waits = known["test"](call) or iscoroutinefunction(call)
+        self.tested = known["test"](call)
+        self.client = (lambda: self)()
+
+    def run(self):
+        if self.waits:
+            return self.call()
+        if self.tested and known["asked"](self.call):
+            known["wait"]().wait()
+        return (yield known["more"]())
+
+
+def wrap(call):
+    if known["test"](call) and (lambda: call)():
+        @known["wrap"](call)
+        def inner(*args): return call(*args)
+        return inner
+
+
+@app.get("/odd", dependencies=[known["Depends"](wrap), (lambda: wrap)()])
+async def odd(waits: Waits, made=known["Depends"](wrap), more: known["type"]("x")[0] = known["x"]()):
+    sleeper = Sleeper(known["call"])
+    waits.wait()
+    [known["each"]() for each in known["all"]() if known["some"]()]
+    threading.Thread(target=known["target"]).start()
+    await known["gather"](*[known["one"]() for one in known])
+    async with known["lock"](), known["semaphore"](3) as held:
+        known["held"](held)
+    return sleeper.run()
+"""
+
+
+def test_what_is_called_may_have_no_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "app.py").write_text(f"{ROUTE}    time.sleep(1)\n\n\nknown = {{}}\n{ODD_CALLEES}")
+    assert "FL102" in checked(tmp_path, capsys)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fastlint.graph.constants import Bindings, bindings_of
 from fastlint.graph.guards import blocks_of, statements_of
+from fastlint.graph.shapes import last_name
 from fastlint.graph.world import ClassRef, FunctionRef, World
 from fastlint.source.facts import Block, Node
 
@@ -95,7 +96,7 @@ def test_in_attribute(world: World, ref: ClassRef, name: str) -> tuple[str, tupl
     if len(answer) != 1 or answer[0] is None:
         return None
     calls = answer[0][2] if answer[0][0] == "bool" and answer[0][1] == "or" else [answer[0]]
-    if not all(call and call[0] == "c" and call[2] and call[2][-1] in _TESTS and call[3] for call in calls):
+    if not all(call and call[0] == "c" and last_name(call) in _TESTS and call[3] for call in calls):
         return None
     asked = [call[3][0] for call in calls]
     if any(_without_site(each) != _without_site(asked[0]) for each in asked) or asked[0] is None:

@@ -36,6 +36,7 @@ from fastlint.graph.accesses import (
 )
 from fastlint.graph.guards import terminates
 from fastlint.graph.places import Key, Places, is_container
+from fastlint.graph.shapes import last_name
 from fastlint.graph.spelling import is_called_lock, spelled_node
 from fastlint.graph.state import Frame
 from fastlint.graph.values import Value
@@ -709,13 +710,15 @@ class Walk:
             keeps_out = ANYBODY
         place = self.places.of(node, self.frame) if node[0] in ("n", "a") else None
         made = self.places.made(place) if place is not None else self._made_here(node)
-        names = {part[2][-1] for part in made if part is not None and part[0] == "c" and part[2] is not None}
-        for part in made:
-            if part is not None and part[0] == "c" and part[2] is not None and part[2][-1] in _COUNTING:
+        calls = [part for part in made if part is not None and part[0] == "c"]
+        for part in calls:
+            if last_name(part) in _COUNTING:
                 first = part[3][0] if part[3] else next((value for _, value in part[4]), ["k", 1])
                 if first != ["k", 1]:
                     return None if keeps_out == TASKS else Hold(("site", site), keeps_out, 0, site)
-        again = bool(names & _REENTRANT) or (place is not None and bool(types & _FILE_LOCKS))
+        again = any(last_name(part) in _REENTRANT for part in calls) or (
+            place is not None and bool(types & _FILE_LOCKS)
+        )
         return Hold(place or ("here", spelled_node(node)), keeps_out, 0, site, again, _LIMITED in types)
 
     def _does_nothing(self, value: Value) -> bool:

@@ -334,6 +334,8 @@ class Names(State):
                 return (("d", (), UNKNOWN),)
             if last in ("str", "int", "float", "bool", "bytes", "object", "Any", "Callable", "type", "Type", "tuple"):
                 return UNKNOWN
+            if last in _WRAPPERS or last in ("TypeAlias", "Literal", "LiteralString", "Annotated"):
+                return UNKNOWN  # `client: Final = Client()` leaves it to the value to say what it is
         if not self.catalogue.order(dotted) and not last[:1].isupper():
             return UNKNOWN
         return (("i", dotted, "", 0),)

@@ -160,7 +160,7 @@ class Places:
         if any(isinstance(above, str) and above.rpartition(".")[2] not in _PLAIN_BASES for above in order):
             return True
         named = [node[2] if node and node[0] == "c" else node for node in self.world.class_(ref).decorators]
-        return any(node is not None and node[-1] in _FIELD_DECORATORS for node in named if node)
+        return any(node is not None and node[0] in ("n", "a") and node[-1] in _FIELD_DECORATORS for node in named)
 
     def owner(self, ref: ClassRef, name: str) -> ClassRef:
         """The class that first gives instances this attribute: subclasses share its key."""

@@ -54,7 +54,7 @@ def _is_wrapped(function: Function) -> bool:
 
 
 def _makes_manager(function: Function) -> bool:
-    return any(node is not None and node[-1] in _MANAGERS for node in function.decorators)
+    return any(node is not None and node[0] in ("n", "a") and node[-1] in _MANAGERS for node in function.decorators)
 
 
 def _awaited_alike(given: Function, wanted: Function) -> bool:
