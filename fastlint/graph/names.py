@@ -299,7 +299,7 @@ class Names(State):
             return UNKNOWN
         tag = node[0]
         if tag == "k":
-            return self.annotation(_parsed(node[1]), frame) if isinstance(node[1], str) else UNKNOWN
+            return self._quoted(node[1], frame) if isinstance(node[1], str) else UNKNOWN
         if tag == "n" or tag == "a":
             return self.instances(self.evaluate(node, frame), frame)
         if tag == "s":
@@ -307,6 +307,16 @@ class Names(State):
         if tag == "o" and node[2] == "or":
             return union(self.annotation(node[3], frame), self.annotation(node[4], frame))
         return UNKNOWN
+
+    def _quoted(self, text: str, frame: Frame) -> Values:
+        """Instances of what a quoted annotation says, as far as it does not say itself: `Json = "list[Json] | str"`."""
+        if text in self.quoted:
+            return UNKNOWN
+        self.quoted.add(text)
+        try:
+            return self.annotation(_parsed(text), frame)
+        finally:
+            self.quoted.discard(text)
 
     def instances(self, classes: Values, frame: Frame) -> Values:
         """Instances of classes and type expressions."""

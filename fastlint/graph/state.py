@@ -156,6 +156,7 @@ class State(ABC):
         self.expressions_ask: dict[int, bool] = {}  # whether a call in an expression may ask for the loop
         self.blocks_ask: dict[int, list[Node]] = {}  # the calls in blocks that may
         self.later: dict[FunctionRef, frozenset[int]] = {}  # the calls whose results are awaited by a name
+        self.quoted: set[str] = set()  # the quoted annotations that are being read
         self.depth = 0
         self.entering: Any = None  # the lock that is just being entered
         self.asked: tuple[int, int, Any] = (-1, -1, None)  # the lock whose method a variant calls at a site
