@@ -100,10 +100,6 @@ def test_extreme_code_is_checked(body: str, tmp_path: Path, capsys: pytest.Captu
         pytest.param("A = list['A']\nasync def g(a: A, b: 'B' = 1): a[0][0].f()\nB = A | B\n", id="types in a circle"),
         pytest.param("A = 'list[A] | B'\nasync def g(a: A, b: 'B' = 1): a[0].f()\nB = 'A | B'\n", id="quoted types"),
         pytest.param(
-            "from typing import TypeAlias\nA: TypeAlias = 'bool | tuple[A, ...]'\nasync def g(a: A) -> A: a.f()\n",
-            id="an alias of itself",
-        ),
-        pytest.param(
             "class A:\n    @property\n    def a(self): return self.a\nasync def f(): A().a.a()\n", id="property"
         ),
         pytest.param(
