@@ -31,6 +31,7 @@ from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Node
 from fastlint.source.nodes import calls_within
 
+_MIXED = 8  # what may be more things than this is a cache of all there is: which library's it is, nobody knows
 _BUILDING = "FL115"  # a client takes its time to be built, of whichever kind it is
 _BINARY = {
     "add": "__add__",
@@ -182,7 +183,10 @@ class Expressions(Routers):
                 meant = [callee for callee in meant if not self._is_plain_function(callee)]
             bare = [tuple(value for value in given if not self._is_coroutine_function(value)) for given in args]
             meant = [callee for callee in meant if self._gives_awaitable(site, callee, bare, keywords, frame)]
-        flags = MAYBE if len(meant) > 1 and len({_told_apart(callee) for callee in meant}) > 1 else 0
+        kinds = len({_told_apart(callee) for callee in meant}) if len(meant) > 1 else 1
+        if kinds > _MIXED:
+            meant = [callee for callee in meant if callee[0] != "i"] or meant
+        flags = MAYBE if kinds > 1 else 0
         away = frame.away.get(callee_node[1], ()) if frame.away and callee_node[0] == "n" else ()
         for callee in meant:
             frame.calling = node
