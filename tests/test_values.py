@@ -148,3 +148,15 @@ def test_a_variant_that_is_known_stays_its_own_when_there_are_too_many() -> None
     assert interpreter.variant_for(callee, None, [], {}, explicit=True) is first
     unheard: Value = ("k", "a mode of which nobody has heard")
     assert interpreter.variant_for(callee, None, [], {"mode_0": (unheard,)}, explicit=True).bindings == {}
+
+
+def test_a_call_that_none_of_the_known_can_mean_is_not_resolved() -> None:
+    source = (
+        "from fastapi import FastAPI\napp = FastAPI()\n"
+        "class One:\n    def send(self, text): ...\n"
+        "class Two:\n    def send(self, text, copies): ...\n"
+        "sender = One() if app else Two()\n"
+        "@app.get('/')\nasync def index():\n    sender.send({})\n"
+    )
+    assert [ref[0] for ref, _ in graph_of(source.format("1, 2, 3")).unresolved] == ["app"]
+    assert graph_of(source.format("1, 2")).unresolved == []

@@ -134,10 +134,17 @@ class Calls(Libraries):
             if not has_decorator(function, "staticmethod"):  # `method(*args)` in a decorator, `Class.method(instance)`
                 receiver, args = args[0][0], args[1:]
         if flags & MAYBE and not _accepts(function, receiver is not None, args, keywords):
-            return UNKNOWN  # of several possible targets, one that this call cannot mean
+            return UNKNOWN  # see `is_turned_down`
         variant = self.variant_for(callee, receiver, args, keywords, explicit=kind == CALL)
         result = self.call_variant(site, callee, variant, frame, flags, kind)
         return self._of_type_variable(ref, receiver, args, keywords) or result
+
+    def is_turned_down(self, callee: Value, args: list[Values], keywords: Keywords, flags: int) -> bool:
+        """Whether a callee is, of several possible targets, one that a call cannot mean: it does not take as much."""
+        plain = callee[1] if callee[0] == "b" else callee
+        if not flags & MAYBE or plain[0] != "f":
+            return False
+        return not _accepts(self.world.function((plain[1], plain[2])), callee[0] == "b", args, keywords)
 
     def _of_type_variable(
         self, ref: FunctionRef, receiver: Value | None, args: list[Values], keywords: Keywords

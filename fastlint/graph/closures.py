@@ -15,8 +15,9 @@ from fastlint.source.facts import Block, Node
 Test = tuple[Node, bool]
 """A test and how it came out."""
 
+COROUTINE_TESTS = frozenset({"iscoroutinefunction", "is_async_callable", "is_coroutine_callable", "isasyncgenfunction"})
 # What these tests tell of a callable holds for as long as there is that callable
-_TESTS = frozenset({"iscoroutinefunction", "isasyncgenfunction", "isgeneratorfunction", "is_async_callable"})
+CALLABLE_TESTS = COROUTINE_TESTS | {"isgeneratorfunction"}
 
 
 def tests_of_parameters(world: World, ref: FunctionRef) -> dict[str, list[Test]]:
@@ -34,7 +35,12 @@ def tests_of_parameters(world: World, ref: FunctionRef) -> dict[str, list[Test]]
     for test, truth in tests:
         for call, outcome in _calls_in(_spelled_out(test, bound), truth):
             asked = call[3][0] if call[3] else None
-            if asked is not None and asked[0] == "n" and asked[1] in names - bound.keys() and call[2][-1] in _TESTS:
+            if (
+                asked is not None
+                and asked[0] == "n"
+                and asked[1] in names - bound.keys()
+                and call[2][-1] in CALLABLE_TESTS
+            ):
                 out.setdefault(asked[1], []).append((call, outcome))
     return out
 
@@ -96,7 +102,7 @@ def test_in_attribute(world: World, ref: ClassRef, name: str) -> tuple[str, tupl
     if len(answer) != 1 or answer[0] is None:
         return None
     calls = answer[0][2] if answer[0][0] == "bool" and answer[0][1] == "or" else [answer[0]]
-    if not all(call and call[0] == "c" and last_name(call) in _TESTS and call[3] for call in calls):
+    if not all(call and call[0] == "c" and last_name(call) in CALLABLE_TESTS and call[3] for call in calls):
         return None
     asked = [call[3][0] for call in calls]
     if any(_without_site(each) != _without_site(asked[0]) for each in asked) or asked[0] is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from fastlint.graph.closures import CALLABLE_TESTS
 from fastlint.graph.constants import Bindings, attribute_literal, bindings_of, is_literal, module_literal, once_literal
 from fastlint.graph.gathered import spread_keywords
 from fastlint.graph.guards import gives_something, raises, same_place
@@ -51,9 +52,7 @@ _COMPARE = {"eq": "__eq__", "ne": "__ne__", "lt": "__lt__", "gt": "__gt__", "le"
 _PLAIN = frozenset({"bool", "str", "int", "float", "bytes", "list", "dict", "set", "tuple"})
 _MAY_WAIT = ("wait", "Corout", "Future", "Task", "Any")  # in the text of an annotation
 _PLAIN_HOLDERS = frozenset({"list", "List", "dict", "Dict", "set", "Set", "tuple", "Tuple"})  # `list[str]`
-_KIND_TESTS = frozenset(
-    {"isinstance", "iscoroutinefunction", "isasyncgenfunction", "isgeneratorfunction", "isawaitable", "iscoroutine"}
-)
+_TELLING = CALLABLE_TESTS | {"isinstance", "isawaitable", "iscoroutine", "done"}
 _AWAITERS = frozenset(
     {"gather", "wait", "wait_for", "create_task", "ensure_future", "shield", "as_completed", "run_coroutine_threadsafe"}
 )
@@ -73,11 +72,12 @@ def _constant_key(index: Node) -> Any:
     return index[1] if index is not None and index[0] == "k" else ...
 
 
-def _asks_for_kind(test: Node) -> bool:
-    """Whether a test asks what kind of thing a value is: `isinstance(…)`, `not iscoroutinefunction(…)`."""
+def _tells_of_rest(test: Node) -> bool:
+    """Whether a test says what kind of thing a value is, or that it is done, for the rest of an `and` or `or`:
+    `isinstance(…)`, `not iscoroutinefunction(…)`, `future.done()`."""
     while test is not None and test[0] == "u":
         test = test[2]
-    return bool(test and test[0] == "c" and test[2] and test[2][0] in ("n", "a") and test[2][-1] in _KIND_TESTS)
+    return bool(test and test[0] == "c" and test[2] and test[2][0] in ("n", "a") and test[2][-1] in _TELLING)
 
 
 def _is_plain(annotation: Node) -> bool:
@@ -187,6 +187,8 @@ class Expressions(Routers):
         if kinds > _MIXED:
             meant = [callee for callee in meant if callee[0] != "i"] or meant
         flags = MAYBE if kinds > 1 else 0
+        if not frame.quiet and all(self.is_turned_down(callee, args, keywords, flags) for callee in meant):
+            variant.unresolved.add(site)  # none of those that are known by this name can be what is meant
         away = frame.away.get(callee_node[1], ()) if frame.away and callee_node[0] == "n" else ()
         for callee in meant:
             frame.calling = node
@@ -430,19 +432,21 @@ class Expressions(Routers):
         return out
 
     def _await(self, node: Node, frame: Frame) -> Values:
-        inner = node[2]
-        values = (
-            self.evaluate_call(inner, frame, True)
-            if inner is not None and inner[0] == "c"
-            else self.evaluate(inner, frame)
-        )
         out: Values = UNKNOWN
-        for value in values:
+        for value in self._to_await(node[2], frame):
             if value[0] == "co":
                 out = union(out, value[1])
             elif value[0] == "o":
                 out = union(out, self.implicit(value, "__await__", frame, node[1], []))
         return out
+
+    def _to_await(self, node: Node, frame: Frame) -> Values:
+        """What is awaited: a call, or whichever of two a condition chooses (`await (send(a) if a else send(b))`)."""
+        if node is not None and node[0] == "c":
+            return self.evaluate_call(node, frame, True)
+        if node is not None and node[0] == "if":
+            return self._conditional(node, frame, self._to_await)
+        return self.evaluate(node, frame)
 
     def _yield(self, node: Node, frame: Frame) -> Values:
         values = self.evaluate(node[2], frame)
@@ -525,7 +529,7 @@ class Expressions(Routers):
             values = self.evaluate(part, frame)
             if place < len(parts) - 1:
                 self.truth(values, site_of(part), frame)
-                if _asks_for_kind(part) and frame.variant.function[1] >= 0:
+                if _tells_of_rest(part) and frame.variant.function[1] >= 0:
                     self._narrow_rest(part, node[1] == "and", frame, told)
                     if frame.impossible:
                         frame.impossible = False
@@ -559,14 +563,15 @@ class Expressions(Routers):
     def probe(self, node: Node, frame: Frame) -> str | None:
         """Whether a test asks "am I on a loop?": "on" or "off" for what it means when true, else None."""
 
-    def _conditional(self, node: Node, frame: Frame) -> Values:
+    def _conditional(self, node: Node, frame: Frame, evaluate: Callable[[Node, Frame], Values] | None = None) -> Values:
+        evaluate = evaluate or self.evaluate
         test = self.evaluate(node[1], frame)
         self.truth(test, site_of(node[1]), frame)
         constant = only_constant(test)
         if constant is not True and constant is not False:
             constant = self.outcome(node[1], test, frame)
         if constant is not ...:
-            return self.evaluate(node[2] if constant else node[3], frame)
+            return evaluate(node[2] if constant else node[3], frame)
         verdict = self.probe(node[1], frame)
         before, flags = frame.env, frame.flags
         branches: list[Values] = []
@@ -576,7 +581,7 @@ class Expressions(Routers):
             if verdict == away:
                 frame.flags |= OFF_LOOP
             if not frame.impossible:
-                branches.append(self.evaluate(branch, frame))
+                branches.append(evaluate(branch, frame))
             frame.env, frame.flags, frame.impossible = before, flags, False
         return mixed(branches)
 
@@ -683,6 +688,8 @@ class Expressions(Routers):
     def asynchronously(self, node: Node, frame: Frame) -> Values:
         """What is iterated by `async for` or entered by `async with`: no blocking call gives such a thing, so a call of
         a receiver that is known as a synchronous client means its asynchronous twin here."""
+        if node is not None and node[0] == "if":
+            return self._conditional(node, frame, self.asynchronously)
         if node is None or node[0] != "c":
             return self.evaluate(node, frame)
         before = set(frame.variant.events)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastlint.graph.closures import CALLABLE_TESTS, COROUTINE_TESTS
 from fastlint.graph.expressions import Expressions
 
-COROUTINE_TESTS = frozenset({"iscoroutinefunction", "is_async_callable", "is_coroutine_callable", "isasyncgenfunction"})
 # What a value certainly is, by its tag, if such a test says yes
 KINDS: dict[str, tuple[str, ...]] = {
     "isclass": ("c",),
@@ -21,7 +21,7 @@ _TEXTS_AND_NUMBERS = frozenset({"str", "bytes", "bytearray", "int", "float", "co
 _ENUMERATIONS = frozenset({"IntEnum", "StrEnum", "IntFlag"})  # texts and numbers, too
 _SAYING_NOTHING = frozenset({"object", "ABC", "Generic", "Protocol", "Enum"})  # bases that every class may have
 KIND_TESTS = frozenset({*COROUTINE_TESTS, *KINDS, "isinstance"})
-FUNCTION_TESTS = COROUTINE_TESTS | {"isgeneratorfunction", "iscoroutine", "isawaitable", "callable"}
+FUNCTION_TESTS = CALLABLE_TESTS | {"iscoroutine", "isawaitable", "callable"}
 
 
 class Kinds(Expressions):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from fastlint.graph.closures import Test, test_in_attribute, tests_of_parameters
+from fastlint.graph.closures import CALLABLE_TESTS, Test, test_in_attribute, tests_of_parameters
 from fastlint.graph.guards import blocks_of, demanded_instances
-from fastlint.graph.kinds import COROUTINE_TESTS, FUNCTION_TESTS, KIND_TESTS, KINDS, Kinds, is_of_kind
+from fastlint.graph.kinds import FUNCTION_TESTS, KIND_TESTS, KINDS, Kinds, is_of_kind
 from fastlint.graph.state import Frame
 from fastlint.graph.values import UNKNOWN, Values, union
 from fastlint.graph.world import ClassRef, FunctionRef, World
@@ -150,7 +150,7 @@ class Narrowing(Kinds):
             self._narrow_instance(args[0], args[1], truth, frame)
         elif name == "hasattr" and len(args) == 2 and not truth:
             self._narrow_lacking(args[0], args[1], frame)
-        elif name in COROUTINE_TESTS or name == "isgeneratorfunction":
+        elif name in CALLABLE_TESTS:
             self._filter(args[0], frame, lambda value: self.says(value, name) is not (not truth))
         elif name in KINDS:
             self._filter(args[0], frame, lambda value: is_of_kind(value, name) is not (not truth))

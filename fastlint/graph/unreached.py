@@ -42,9 +42,8 @@ def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[M
             target = interpreter.variants[edge.target].function
             if target in reached:
                 continue
-            if (
-                edge.kind == SERVING
-            ):  # `asyncio.run(serve())` of a command line: nobody is served before it has begun to
+            if edge.kind == SERVING:
+                # `asyncio.run(serve())` of a command line: nobody is served before it has begun to
                 contexts.root(edge.target, Context.STARTUP, "", cost=unreached_cost())
             elif edge.kind == PRIVATE and not _has_twin(interpreter.world, target):
                 # `asyncio.run(main())`: a loop of its own, in a script or a thread
