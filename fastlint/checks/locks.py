@@ -28,6 +28,7 @@ _LOOP_ONLY = {
 _NAMES = frozenset().union(*_LOOP_ONLY.values())
 # Who asks which loop runs, or has the safe way at hand, knows that there are threads
 _ASKS_FOR_LOOP = ("get_running_loop", "_get_running_loop", "call_soon_threadsafe")
+_RUNS_LOOP = ("run_forever", "run_until_complete")
 
 
 def locks_across_await(project: Project) -> Iterator[Finding]:
@@ -104,7 +105,9 @@ def wrong_locks(project: Project) -> Iterator[Finding]:
         if project.graph.world.function(ref).is_async or any(sharing.calls_by_name(at, _ASKS_FOR_LOOP) for at in ways):
             continue
         # On a loop of its own (`asyncio.run`) a thread has primitives of its own; those of the module are everybody's
-        own_loop = any(project.graph.world.function(at).is_async for at in ways)
+        own_loop = any(
+            project.graph.world.function(at).is_async or sharing.calls_by_name(at, _RUNS_LOOP) for at in ways
+        )
         everybodys = project.graph.world.modules[ref[0]].bindings
         for call in calls_within(project.graph.world.function(ref).body):
             callee = call[2]

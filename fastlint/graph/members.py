@@ -33,13 +33,32 @@ class Members(Names):
     def attribute(self, values: Values, name: str, frame: Frame, site: int, node: Node = None) -> Values:
         """What `value.name` may be, for every value; calls properties on the way."""
         out: Values = UNKNOWN
-        for value in values:
+        for value in self._with_attribute(values, name) if len(values) > 1 else values:
             out = union(out, self.attribute_of(value, name, frame, site))
         if node is not None and node[0] == "a" and node[3] == "state":  # app.state.x, request.state.x
             known = self.state_attribute(name, frame)
             if known:
                 return known
         return out
+
+    def _with_attribute(self, values: Values, name: str) -> Values:
+        """The values without those that would ask their `__getattr__`, if a class of another one has the attribute."""
+        catching = self.world.methods_named.get("__getattr__")
+        if not catching or name.startswith("__"):
+            return values
+        having: list[Value] = []
+        catchers: list[Value] = []
+        for value in values:
+            order = self.order((value[1], value[2])) if value[0] == "o" else ()
+            if any(isinstance(above, tuple) and self._says(above, name) for above in order):
+                having.append(value)
+            elif any(above in catching for above in order):
+                catchers.append(value)
+        return tuple(value for value in values if value not in catchers) if having and catchers else values
+
+    def _says(self, ref: ClassRef, name: str) -> bool:
+        """Whether a class has an attribute or method of this name: in its body, or assigned by its methods."""
+        return name in self.world.class_bindings(ref) or name in self.world.class_(ref).attribute_writers
 
     def attribute_of(self, value: Value, name: str, frame: Frame, site: int) -> Values:
         """What `value.name` may be, for one value."""

@@ -10,6 +10,7 @@ from fastlint.graph.closures import CALLABLE_TESTS, Test, test_in_attribute, tes
 from fastlint.graph.guards import blocks_of, demanded_instances
 from fastlint.graph.kinds import FUNCTION_TESTS, KIND_TESTS, KINDS, Kinds, is_of_kind
 from fastlint.graph.state import Frame
+from fastlint.graph.traits import Traits
 from fastlint.graph.values import UNKNOWN, Values, union
 from fastlint.graph.world import ClassRef, FunctionRef, World
 from fastlint.source.facts import Block, Node
@@ -30,6 +31,10 @@ _RUNNING = frozenset(
 _CURRENT = frozenset({"asyncio.get_event_loop", "asyncio.events.get_event_loop"})
 _ENTERING = frozenset({"run_until_complete", "run_forever"})
 _ASKING = frozenset(name.rpartition(".")[2] for name in _RUNNING | _CURRENT)
+_READY = frozenset(
+    {("poll", True), ("ready", True), ("empty", False)}
+)  # so they come out where there is something to take
+_MOST_BELOW = 24
 _ANSWERS = frozenset({"c", "u", "if", "bool"})  # expressions that may hold an answer to "am I on a loop?"
 
 
@@ -38,6 +43,7 @@ class Narrowing(Kinds):
 
     _asking: frozenset[str] | None = None
     _demanding: frozenset[str] | None = None
+    _traits: Traits | None = None
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -73,8 +79,10 @@ class Narrowing(Kinds):
                 self._narrow_none(test, False, frame)
         elif tag == ":=":
             self.narrow(["n", test[1]], truth, frame)
-        elif tag == "a" and test[2] == ["n", "self"] and frame.owner is not None:
-            self._narrow_by_answer(test, truth, frame)
+        elif tag == "a":
+            if test[2] == ["n", "self"] and frame.owner is not None:
+                self._narrow_by_answer(test, truth, frame)
+            self._narrow_by_trait(test, truth, False, frame)
 
     def _narrow_by_answer(self, test: Node, truth: bool, frame: Frame) -> None:
         """`if self.waits:` tells what `self.call` is, if that is what was asked."""
@@ -90,6 +98,34 @@ class Narrowing(Kinds):
                         if (any(each is not False for each in answers) if truth else True not in answers)
                     )
                 return
+
+    def _narrow_by_trait(self, asked: Node, truth: bool, called: bool, frame: Frame) -> None:
+        """`if trigger.waits:` tells of which classes it may be, where each says so once for all its instances."""
+        if self._traits is None:
+            self._traits = Traits(self.world)
+        if asked[3] not in self._traits:
+            return
+        name = self._narrowed_name(asked[2], frame)
+        have = frame.env.get(name, UNKNOWN) if name is not None else UNKNOWN
+        if name is None or not have:
+            return
+        kept: list[Any] = []
+        for value in have:
+            kept.extend(self._that_say(value, asked[3], truth, called) if value[0] == "o" else [value])
+        frame.env[name] = tuple(kept)
+        frame.impossible = frame.impossible or not kept
+
+    def _that_say(self, value: Any, name: str, truth: bool, called: bool) -> list[Any]:
+        """What is left of an instance where this is what it says of itself: of its class, or of some below it."""
+        assert self._traits is not None
+        ref = (value[1], value[2])
+        below = [] if value[3] else self.world.subclasses(ref, self.bases)
+        if len(below) > _MOST_BELOW:
+            return [value]
+        left = [each for each in (ref, *below) if self._traits.of(self.order(each), name, called) is not (not truth)]
+        if len(left) > len(below):
+            return [value]
+        return [("o", *each, 1, *value[4:]) for each in left]
 
     def _kept_answer(self, ref: ClassRef, name: str) -> tuple[str, tuple[str, ...]] | None:
         if (ref, name) not in self._answers:
@@ -141,8 +177,10 @@ class Narrowing(Kinds):
         if callee is not None and callee[0] == "a" and callee[3] == "done" and truth:
             self.finish([callee[2]], frame)
             return
-        if callee is not None and callee[0] == "a" and callee[3] == "poll" and truth:
+        if callee is not None and callee[0] == "a" and (callee[3], truth) in _READY:
             self._make_ready(callee[2], frame)
+        if callee is not None and callee[0] == "a" and not args and not test[4]:
+            self._narrow_by_trait(callee, truth, True, frame)
         if callee is None or callee[0] not in ("n", "a") or not args or args[0] is None:
             return
         name = callee[-1]
@@ -364,7 +402,7 @@ class Narrowing(Kinds):
         called = _called(node) if node[0] == "c" else ""
         if called in FUNCTION_TESTS or called == "done":
             frame.tests.update(dict.fromkeys(names, node))
-        elif self._asks(node):
+        elif called == "is_running" or self._asks(node):
             verdict = self.probe(node, frame)
             if verdict is not None:
                 frame.probes.update(dict.fromkeys(names, verdict))
@@ -431,7 +469,7 @@ def _finished(values: Values) -> Values:
     out: list[Any] = []
     for value in values:
         if value[0] == "i" and value[1] == "concurrent.futures.Future":
-            value = ("i", "asyncio.Future", value[2], 0)
+            value = ("i", "concurrent.futures.Future:done", value[2], 0)
         elif value[0] == "l":
             value = ("l", _finished(value[1]))
         elif value[0] == "t":
