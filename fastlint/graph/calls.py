@@ -217,7 +217,7 @@ class Calls(Libraries):
                     self.play(frame, site, "", above, args, keywords, flags)
                 if "__init__" not in done:
                     spec = self.catalogue.function(above)
-                    if spec is not None and spec.rule is not None:
+                    if spec is not None and (spec.rule is not None or spec.runs):
                         self.apply(site, spec, above, None, args, keywords, frame, flags, False, kind)
                         done.add("__init__")
                 continue

@@ -139,6 +139,8 @@ class Libraries(Roles):
             return (("co", (("t", parts),), ()),)
         if dotted in _SERVERS and not frame.quiet:
             self.servers.add(frame.variant.number)
+        if dotted.endswith(".__init__"):  # `Base.__init__(self, …)`, as `super().__init__(…)` was written once
+            return self._construct_base(site, dotted[:-9], args[1:], keywords, frame, flags, kind)
         spec = self.catalogue.function(dotted)
         if kind == CALL and (spec is None or not spec.runs):
             self.consume(args, site, frame)
@@ -149,12 +151,15 @@ class Libraries(Roles):
             if result:
                 return result
         name = maker or dotted
+        made = self._makes_of(name, keywords, frame)
+        if made:
+            return made
         opened = 0
         if spec is not None and (spec.rule in _OPENERS or spec.rule == _LOG_HANDLER):
             opened = 1 if self.applies(spec, args, keywords) else 0
         order = self.catalogue.order(name)
         if order:
-            made: Values = (("i", order[0].name, "", opened),)
+            made = (("i", order[0].name, "", opened),)
             # `declarative_base(cls=Model)`: what it makes is a subclass of the project's own class
             return union(made, self.instances(keywords["cls"], frame)) if maker and "cls" in keywords else made
         if name.rpartition(".")[2][:1].isupper():
@@ -162,6 +167,27 @@ class Libraries(Roles):
         if spec is None and not dotted.startswith("builtins."):
             frame.variant.unresolved.discard(site)
         return UNKNOWN
+
+    def _construct_base(
+        self, site: int, base: str, args: list[Values], keywords: Keywords, frame: Frame, flags: int, kind: str
+    ) -> Values:
+        """What a constructor of the project hands on to the library's: it does what making that object does."""
+        spec = self.catalogue.function(base)
+        if spec is not None:
+            self.apply(site, spec, base, None, args, keywords, frame, flags, False, kind)
+        return UNKNOWN
+
+    def _makes_of(self, name: str, keywords: Keywords, frame: Frame) -> Values:
+        """A factory that was told what to make: `sessionmaker(class_=AsyncSession)` stands for that class."""
+        returned = self.catalogue.returned(name, "__call__")
+        if returned is None or returned[0] != "class" or returned[1] not in keywords:
+            return UNKNOWN
+        usual = self.typed(returned[2], None, [], {}, UNKNOWN, frame)
+        return tuple(
+            ("p", value, (), ())
+            for value in keywords[returned[1]]
+            if self.instances((value,), frame) not in ((), usual)
+        )
 
     def _decorated_by_hand(self, dotted: str, args: list[Values]) -> Values:
         """What a library's decorator gives that is called like any function: `cache(f)`, `lru_cache(maxsize=9)(f)`."""
@@ -189,6 +215,8 @@ class Libraries(Roles):
     ) -> Values:
         """Call a method (a path of attributes) of an instance of a catalogue type, or the instance itself."""
         type_name, path, opened = callee[1], callee[2], callee[3]
+        if path == "__init__":
+            return self._construct_base(site, type_name, args, keywords, frame, flags, kind)
         asked = path or "__call__"
         if kind in (CALL, LOOP, STARTUP):
             self.play(frame, site, type_name, asked, args, keywords, flags)

@@ -391,6 +391,8 @@ class Members(Names):
             order = self.order(here)
         for above in order[order.index(here) + 1 :]:
             if isinstance(above, str):
+                if name == "__init__" and self.catalogue.function(above) is not None:
+                    return (("i", above, name, 0),)
                 inherited = self._inherited_by_class if receiver[0] == "c" else self._inherited_from_library
                 found = inherited(above, name, frame)
                 if found:
