@@ -57,6 +57,16 @@ def test_what_holds_too_much_stops_growing() -> None:
     assert shallow((("d", tuple((str(number), (ONE,)) for number in range(500)), UNKNOWN),)) == UNKNOWN
 
 
+def test_what_is_one_of_too_many_adds_nothing_and_has_nobody_look_again() -> None:
+    many = tuple(("f", "app", number, -1) for number in range(10, 70))
+    full = union(many[:40], many)
+    assert len(full) == 48
+    assert union(full, many) is full
+    listed = union((("l", (ONE,)),), full)
+    assert len(listed) == 48
+    assert union(listed, (("l", (TWO,)),)) is listed
+
+
 RUN: Value = ("f", "app", 0, -1)
 NESTINGS: dict[str, Callable[[Value], Value]] = {
     "positional": lambda value: ("p", RUN, ((value,), (value,)), ()),

@@ -158,7 +158,7 @@ class Expressions(Routers):
         if name in _MUTATORS or name in _BULK_MUTATORS:
             self._mutate(callee_node, name, args, keywords, frame)
         variant = frame.variant
-        if not any(callee[0] != "tv" for callee in callees):
+        if not callees or (callees[0][0] == "tv" and all(callee[0] == "tv" for callee in callees)):
             if not frame.quiet and callee_node is not None:
                 variant.unresolved.add(site)
             return UNKNOWN
@@ -171,7 +171,7 @@ class Expressions(Routers):
         if name in _FINISHERS:
             self.finish(arg_nodes, frame)
         out: Values = UNKNOWN
-        meant = [callee for callee in callees if callee != NONE and not (awaited and not self.can_be_awaited(callee))]
+        meant = [callee for callee in callees if callee != NONE and (not awaited or self.can_be_awaited(callee))]
         if frame.tried and callee_node[0] == "a":
             meant = [callee for callee in meant if self._falls_back(callee, callee_node[2], frame)]
         if awaited and len(meant) > 1 and any(self._is_coroutine_function(callee) for callee in meant):
@@ -187,8 +187,9 @@ class Expressions(Routers):
         if kinds > _MIXED:
             meant = [callee for callee in meant if callee[0] != "i"] or meant
         flags = MAYBE if kinds > 1 else 0
-        if not frame.quiet and all(self.is_turned_down(callee, args, keywords, flags) for callee in meant):
-            variant.unresolved.add(site)  # none of those that are known by this name can be what is meant
+        if not frame.quiet and (not meant or flags):
+            if all(self.is_turned_down(callee, args, keywords, flags) for callee in meant):
+                variant.unresolved.add(site)  # none of those that are known by this name can be what is meant
         away = frame.away.get(callee_node[1], ()) if frame.away and callee_node[0] == "n" else ()
         for callee in meant:
             frame.calling = node

@@ -388,6 +388,8 @@ class Narrowing(Kinds):
 
     def keep_answer(self, targets: list[Node], node: Node, frame: Frame) -> None:
         """Remember the names that get an answer: `loop = loop_or_none()`, `is_async = iscoroutinefunction(f)`."""
+        if not frame.tests and not frame.away and (node is None or node[0] not in _ANSWERS):
+            return
         names = {target[1] for target in targets if target is not None and target[0] == "n"}
         for name, test in list(frame.tests.items()):
             asked = [*test[3], test[2][2]] if test[2][0] == "a" else test[3]  # `isawaitable(x)`, `x.done()`

@@ -25,6 +25,7 @@ class Signature(NamedTuple):
     named: frozenset[str]
     gathering: str | None  # `*args`
     rest: str | None  # `**kwargs`
+    untyped: tuple[str, ...]  # of the ones that take one argument each, those without an annotation
 
     @classmethod
     def of(cls, params: list[Param]) -> Signature:
@@ -35,6 +36,7 @@ class Signature(NamedTuple):
             frozenset(param.name for param in params if param.kind in ("p", "k")),
             next((param.name for param in params if param.kind == "*"), None),
             next((param.name for param in params if param.kind == "**"), None),
+            tuple(param.name for param in params if param.annotation is None and param.kind not in ("*", "**")),
         )
 
 

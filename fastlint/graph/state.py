@@ -155,6 +155,7 @@ class State(ABC):
         # Facts outlive the analysis, so that no other node or block gets the identity of one
         self.expressions_ask: dict[int, bool] = {}  # whether a call in an expression may ask for the loop
         self.blocks_ask: dict[int, list[Node]] = {}  # the calls in blocks that may
+        self.first_values: dict[FunctionRef, dict[str, Node]] = {}  # what function bodies assign to each name at first
         self.later: dict[FunctionRef, frozenset[int]] = {}  # the calls whose results are awaited by a name
         self.quoted: set[str] = set()  # the quoted annotations that are being read
         self.depth = 0

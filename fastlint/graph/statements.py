@@ -109,6 +109,7 @@ class Interpreter(Definitions):
             dirty, self.dirty = list(self.dirty), {}
             for number in dirty:
                 variant = self.variants[number]
+                self.dirty.pop(number, None)  # it sees all that has grown until now
                 if variant.runs < _MOST_RUNS:
                     self._run(variant)
 
@@ -441,13 +442,18 @@ class Interpreter(Definitions):
 
     def _taken_from(self, name: str, frame: Frame) -> Node:
         """The attribute or the other name whose value a local name has at first: `found = self.model`."""
-        if frame.variant.function[1] < 0 or name not in frame.env:
+        function = frame.variant.function
+        if function[1] < 0 or name not in frame.env:
             return None
-        for statement in statements_of(self.world.function(frame.variant.function).body):
-            if statement[0] == "=" and ["n", name] in statement[1]:
-                value = statement[2]
-                return value if value is not None and value[0] in ("n", "a") else None
-        return None
+        known = self.first_values.get(function)
+        if known is None:
+            known = self.first_values[function] = {}
+            for statement in statements_of(self.world.function(function).body):
+                for target in statement[1] if statement[0] == "=" else ():
+                    if target is not None and target[0] == "n":
+                        known.setdefault(target[1], statement[2])
+        value = known.get(name)
+        return value if value is not None and value[0] in ("n", "a") else None
 
     def _wanted_anew(self, test: Node, part: Node, outcome: bool, frame: Frame) -> bool:
         """Whether the switches beside a part of a test alone decide that it comes out so."""

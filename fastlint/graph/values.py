@@ -36,6 +36,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict, deque
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 Value = tuple[Any, ...]
@@ -66,11 +67,14 @@ _PLAIN = frozenset({"k", "m", "x", "f", "c", "o", "tv", "i"})
 def union(left: Values, right: Values) -> Values:
     """Every value of both, in order of discovery, without repetition, and never more than `_MOST`; `left` itself where
     the right adds nothing. What holds other values (a list, a coroutine of one body) is there once and grows."""
-    if not right or left is right:
+    if not right or left is right or len(left) >= _MOST:
         return left
     if not left:
         return right
-    fresh = [value for value in right if value not in left]
+    if len(right) == 1:  # so it is most often, and most often it is known
+        fresh = [] if right[0] in left else [right[0]]
+    else:
+        fresh = [value for value in right if value not in left]
     if not fresh:
         return left
     for value in fresh:
@@ -94,7 +98,7 @@ def _grown(left: Values, fresh: list[Value]) -> Values:
             continue
         known = out[place]
         wider = _wider(known, value)
-        if wider is not known and _room((wider,), _DEEPEST, _ROOM) >= 0:
+        if wider is not known and _fits((wider,)):
             out[place] = wider
             changed = True
     return tuple(out) if changed else left
@@ -163,22 +167,33 @@ def under_key(value: Value, key: Any) -> Values:
     return next((part for known, part in value[1] if known == key), value[2])
 
 
-def _room(values: Values, levels: int, room: int) -> int:
-    """What is left of `room` once every value in these, and in what they hold, took one place; negative where there
-    is not enough, or where they are nested more deeply than `levels` allows."""
+def _fits(values: Values) -> bool:
+    """Whether these, with all that they hold, are few enough and nested shallowly enough to be kept."""
+    places = 0
     for value in values:
-        room -= 1
-        kind = value[0]
-        if kind in _PLAIN and len(value) < 5:
+        if value[0] in _PLAIN and len(value) < 5:
+            places += 1
             continue
-        inside = levels - _LEVELS[kind]
-        if room < 0 or inside < 0:
-            return -1
-        for part in _parts(value):
-            room = _room(part, inside, room)
-            if room < 0:
-                return room
-    return room
+        inside, levels = _extent(value)
+        places += inside
+        if levels > _DEEPEST:
+            return False
+    return places <= _ROOM
+
+
+@lru_cache(maxsize=1 << 16)
+def _extent(value: Value) -> tuple[int, int]:
+    """How many values a value is with all that it holds, and the levels that it takes (`_LEVELS`)."""
+    places, deepest = 1, 0
+    for part in _parts(value):
+        for inner in part:
+            if inner[0] in _PLAIN and len(inner) < 5:
+                places += 1
+                continue
+            inside, levels = _extent(inner)
+            places += inside
+            deepest = max(deepest, levels)
+    return places, deepest + _LEVELS[value[0]]
 
 
 def _parts(value: Value) -> list[Values]:
@@ -203,9 +218,9 @@ def shallow(values: Values) -> Values:
             break
     else:
         return values
-    if _room(values, _DEEPEST, _ROOM) >= 0:
+    if _fits(values):
         return values
-    return tuple(value for value in values if _room((value,), _DEEPEST, _ROOM) >= 0)
+    return tuple(value for value in values if _fits((value,)))
 
 
 def substitute(values: Values, arguments: tuple[tuple[str, Values], ...]) -> Values:

@@ -76,8 +76,9 @@ class Variants(Members):
         taken = self.signature(ref, receiver is not None)
         params = taken.params
         self.bind_arguments(taken, args, keywords, bindings)
-        for name, values in bindings.items():
-            useful = tuple(value for value in values if value[0] != "k")
+        for name in taken.untyped:  # what `param_values` looks for
+            values = bindings.get(name)
+            useful = tuple(value for value in values if value[0] != "k") if values else UNKNOWN
             if useful:
                 self.widen(("param", ref, name), useful)
         interesting = {}
@@ -198,6 +199,8 @@ class Variants(Members):
         typed = param.annotation is not None
         for value in given:
             kind = value[0]
+            if kind == "k":
+                continue
             if kind == "o":
                 if not typed or value[3] or not self._declared_as(value, param, ref):
                     kept = (*kept, value)
