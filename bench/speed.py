@@ -180,8 +180,8 @@ def twin(folder: Path, twice: Path) -> None:
 def files_of(folder: Path) -> list[Path]:
     """The files that fastlint itself says it reports on."""
     command = [sys.executable, "-m", "fastlint", "check", "--isolated", "--show-files", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, check=False)
-    paths = [Path(os.path.join(CHECKOUT, line)) for line in done.stdout.splitlines()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=installed(), check=False)
+    paths = [Path(os.path.join(installed(), line)) for line in done.stdout.splitlines()]
     if done.returncode or not paths:
         sys.exit(f"{folder}: {done.stderr.strip() or 'no file'}")
     return paths
@@ -289,7 +289,7 @@ def ratios(costs: dict[Path, dict[str, Cost]]) -> str:
 
 
 def measure(command: list[str], given: str = "") -> Cost:
-    """Run a command to its end, from the checkout: `python -m` then takes this very fastlint, installed or not.
+    """Run a command to its end, from the folder with the wheel: `python -m fastlint` then takes that one.
 
     Another process waits for it, because the system keeps the greatest memory of all the children one has had.
     """
@@ -297,24 +297,20 @@ def measure(command: list[str], given: str = "") -> Cost:
         stdin.write(given.encode("utf-8", "surrogateescape"))
         stdin.seek(0)
         watcher = [sys.executable, __file__, "--watch", *command]
-        done = subprocess.run(
-            watcher, stdin=stdin, capture_output=True, text=True, cwd=CHECKOUT, env=compiling(), check=False
-        )
+        done = subprocess.run(watcher, stdin=stdin, capture_output=True, text=True, cwd=installed(), check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command[:4])} …: {done.stderr.strip()[-500:]}")
     return Cost(*json.loads(done.stdout))
 
 
 @cache
-def compiling() -> dict[str, str]:
-    """The environment with a place for compiled modules: what pip installs is compiled, a checkout need not be."""
+def installed() -> Path:
+    """The folder with this very fastlint as users have it: out of a wheel, with its modules and tables compiled."""
     place = tempfile.TemporaryDirectory()
     atexit.register(place.cleanup)
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": place.name}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    check = [sys.executable, "-m", "fastlint", "check", "--isolated", "--exit-zero", "--no-cache", "bench"]
-    subprocess.run(check, capture_output=True, cwd=CHECKOUT, env=environment, check=True)
-    return environment
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps"]
+    subprocess.run([*pip, "--target", place.name, str(CHECKOUT)], check=True)
+    return Path(place.name)
 
 
 def watch(command: list[str]) -> None:
@@ -332,9 +328,9 @@ def watch(command: list[str]) -> None:
 
 
 def build() -> str:
-    """Which build is measured: a checkout is compiled only where a build has left its modules in it."""
+    """Which build is measured: HATCH_BUILD_HOOKS_ENABLE=1 has pip compile it with mypyc."""
     code = "import fastlint.graph.state as state; print(state.__file__)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=installed(), capture_output=True, text=True, check=True)
     return "not compiled" if done.stdout.strip().endswith(".py") else "compiled"
 
 

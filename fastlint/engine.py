@@ -30,7 +30,7 @@ from fastlint.report.model import CheckRequest, Progress, Report
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.rulebook.compiled import decode as decode_catalogue
 from fastlint.rulebook.compiled import encode as encode_catalogue
-from fastlint.rulebook.where import rules_folder
+from fastlint.rulebook.where import rules_folder, shipped_catalogue
 from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy, load_words
 from fastlint.source.discover import DiscoverError, SourceTree, discover, excludes
 from fastlint.source.facts import ModuleFacts
@@ -303,7 +303,8 @@ def _cache_of(request: CheckRequest, root: str) -> str:
 
 
 class _Known:
-    """What is known of libraries: compiled once, and kept in the cache where the settings add nothing to it."""
+    """What is known of libraries: compiled once, by who built the wheel or else into the cache, where the settings add
+    nothing to it."""
 
     def __init__(self, request: CheckRequest) -> None:
         self._config = request.config
@@ -319,12 +320,13 @@ class _Known:
         if self._catalogue is None:
             config = self._config
             adds = bool(config.library or config.blocking or config.offloaders)
-            self._catalogue = (None if adds else _kept_catalogue(cache)) or _compiled(config, "" if adds else cache)
+            self._catalogue = (None if adds else _ready_catalogue(cache)) or _compiled(config, "" if adds else cache)
         return self._catalogue
 
 
-def _kept_catalogue(cache: str) -> Catalogue | None:
-    text = compiled.load(cache, _CATALOGUE) if cache else None
+def _ready_catalogue(cache: str) -> Catalogue | None:
+    """The catalogue that was compiled before: by who built the wheel, or by an earlier run."""
+    text = shipped_catalogue() or (compiled.load(cache, _CATALOGUE) if cache else None)
     try:
         return None if text is None else decode_catalogue(text)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):

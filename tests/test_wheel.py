@@ -8,12 +8,15 @@ import subprocess
 import sys
 import venv
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
 
 from fastlint import __version__
-from fastlint.rulebook.where import rule_codes, rules_folder
+from fastlint.rulebook.compiled import encode
+from fastlint.rulebook.load import load_catalogue
+from fastlint.rulebook.where import SHIPPED, rule_codes, rules_folder, shipped_catalogue
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -53,6 +56,21 @@ def test_the_wheel_holds_the_package_and_every_rule_and_nothing_else(wheel: Path
     assert {f"fastlint/_rules/{rule}" for rule in rules} <= shipped
     assert "fastlint/py.typed" in shipped
     assert any(name.endswith("/licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_holds_its_tables_compiled(wheel: Path, installed: Path, tmp_path: Path) -> None:
+    shipped = zlib.decompress(zipfile.ZipFile(wheel).read(f"fastlint/_rules/{SHIPPED}"))
+    assert shipped == encode(load_catalogue(rules_folder()))
+    (tmp_path / "main.py").write_text("import time\n\n\nasync def home():\n    time.sleep(1)\n")
+    checked = run([str(installed / "python"), "-X", "importtime", "-m", "fastlint", "check"], tmp_path)
+    assert checked.returncode == 1, checked.stderr
+    assert "libcst" in checked.stderr
+    assert "pydantic" not in checked.stderr  # it would be to compile them
+    assert not (tmp_path / ".fastlint_cache" / "catalogue").exists()
+
+
+def test_a_checkout_carries_none_and_compiles_its_own() -> None:
+    assert shipped_catalogue() is None
 
 
 def test_the_wheel_finds_its_rules(installed: Path, tmp_path: Path) -> None:

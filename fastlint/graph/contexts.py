@@ -38,6 +38,8 @@ class Context(Enum):
     PROCESS = "process"
     ELSEWHERE = "elsewhere"
 
+    __hash__ = object.__hash__  # what `Enum` has is written in Python, and asked for hundreds of thousands of times
+
 
 State = tuple[int, Context]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastlint.graph.calls import Calls
 from fastlint.graph.state import CALL, IMPLICIT, Frame
 from fastlint.graph.values import UNKNOWN, Values, elements, union
@@ -73,8 +75,11 @@ class Protocols(Calls):
                     out = union(out, self.typed(item, value, [], {}, UNKNOWN, frame))
         return out
 
-    def enter(self, values: Values, site: int, frame: Frame, is_async: bool, idle: bool = False) -> Values:
-        """What `with value as x` binds; entering and leaving run here. `idle`: nothing is left to wait for then."""
+    def enter(
+        self, values: Values, site: int, frame: Frame, is_async: bool, idle: Callable[[], bool] | None = None
+    ) -> Values:
+        """What `with value as x` binds; entering and leaving run here. `idle` tells whether there is nothing left to
+        wait for at the end; it is asked where that matters."""
         out: Values = UNKNOWN
         for value in values:
             kind = value[0]
@@ -90,7 +95,8 @@ class Protocols(Calls):
             elif kind == "i":
                 if not is_async:
                     self.implicit(value, "__enter__", frame, site, [])
-                    if not (idle and any(spec.name in _LEFT_IDLE for spec in self.catalogue.order(value[1]))):
+                    waits = any(spec.name in _LEFT_IDLE for spec in self.catalogue.order(value[1]))
+                    if not (waits and idle is not None and idle()):
                         self.implicit(value, "__exit__", frame, site, [])
                 out = union(out, self.entered((value,), frame, site, is_async))
             elif kind == "co":  # async with await …; aiohttp's request objects

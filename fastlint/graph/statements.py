@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastlint.graph.awaits import awaited_later, hands_over_awaited, waits_for_child
@@ -559,9 +560,7 @@ class Interpreter(Definitions):
             suppresses = suppresses or any(v[0] == "i" and v[1] == "contextlib.suppress" for v in values)
             lock = None if is_async else self.lock_at(expression, values, frame)
             self.entering = lock
-            name = target[1] if target is not None and target[0] == "n" else None
-            idle = name is not None and (hands_over_awaited(body, name) or self._is_waited_for(body, name, frame))
-            bound = self.enter(values, site, frame, is_async, idle=idle)
+            bound = self.enter(values, site, frame, is_async, partial(self._is_left_idle, body, target, frame))
             self.entering = None
             if lock is not None:
                 frame.locks = (*frame.locks, lock)
@@ -571,8 +570,14 @@ class Interpreter(Definitions):
         frame.locks = held
         return alive or suppresses
 
-    def _is_waited_for(self, body: Block, name: str, frame: Frame) -> bool:
-        """Whether a block, or a function in it, waits for the child process of this name: none is left at its end."""
+    def _is_left_idle(self, body: Block, target: Node, frame: Frame) -> bool:
+        """Whether all that a block gives to the executor of this name is awaited, or the block, or a function in it,
+        waits for the child process of this name: nothing is left at its end."""
+        if target is None or target[0] != "n":
+            return False
+        name = target[1]
+        if hands_over_awaited(body, name):
+            return True
         functions = self.world.modules[frame.module].facts.functions
         inner = [functions[each[1]].body for each in statements_of(body) if each[0] == "def"]
         return any(waits_for_child(block, name) for block in (body, *inner))

@@ -1,13 +1,15 @@
-"""Where the rules lie on disk: inside the installed package, or beside it in a checkout. Reads none of them."""
+"""Where the rules lie on disk: inside the installed package, or beside it in a checkout. Understands none of them."""
 
 from __future__ import annotations
 
 import os
 import re
+import zlib
 from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+SHIPPED = "catalogue"  # what `hatch_build.py` calls the compiled tables in a wheel
 _CODE = re.compile(r"(FL\d{3})\.toml")
 
 
@@ -25,6 +27,14 @@ def rules_folder() -> Path:
         if folder.is_dir():
             return folder
     raise RulesMissing(f"no rules beside {_PACKAGE}: the installation is incomplete")
+
+
+def shipped_catalogue() -> bytes | None:
+    """The catalogue as the wheel carries it, compiled from the rules beside it (see `compiled`); None in a checkout."""
+    try:
+        return zlib.decompress((rules_folder() / SHIPPED).read_bytes())
+    except (OSError, zlib.error):
+        return None
 
 
 @cache
