@@ -9,6 +9,7 @@ from fastlint.checks.blocking import primitives_on_loop, shown
 from fastlint.checks.keeping import kept_for
 from fastlint.checks.served import SERVED, Played, by_place, confidence, played
 from fastlint.checks.ways import steps_to
+from fastlint.checks.yielded import ends_what_it_yields
 from fastlint.finding import Finding, Severity, Step
 from fastlint.graph.contexts import Context, State, unreached_cost
 from fastlint.graph.shapes import last_name
@@ -275,13 +276,15 @@ def dependencies_that_outlive(project: Project) -> Iterator[Finding]:
 
 
 def _yielded_parameters(project: Project, variant: Variant, function: Function) -> dict[str, tuple[Variant, str]]:
-    """The parameters that a dependency with `yield` provides, with the dependency and its `scope`."""
+    """The parameters that a dependency provides and ends after its `yield`, with the dependency and its `scope`."""
     graph = project.graph
     sites: dict[int, Variant] = {}
     for edge in variant.edges:
         target = graph.variants[edge.target]
         provider = graph.function(target)
-        if provider is not None and provider.is_generator and _is_own_dependency(project, variant, edge.site):
+        if provider is None or not provider.is_generator or not ends_what_it_yields(provider.body):
+            continue
+        if _is_own_dependency(project, variant, edge.site):
             sites[edge.site] = target
     out: dict[str, tuple[Variant, str]] = {}
     for param in function.params:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
 from collections.abc import Iterator
 
 from fastlint.checks.deployment.given import GUNICORN, found, worst_of_each_line
@@ -97,9 +98,15 @@ def _modules(project: Project, plan: ServerPlan, dotted: str) -> list[Module]:
         if inside is not None:
             return [inside]
     exact = world.module(dotted)
+    path = dotted.replace(".", "/")
+    starter = plan.command.where.path if plan.command is not None else ""
+    if starter.endswith(".py"):  # as a script it finds what lies beside it, before anything else
+        beside = posixpath.join(posixpath.dirname(starter), path)
+        near = [each for each in world.modules.values() if each.path in (f"{beside}.py", f"{beside}/__init__.py")]
+        if near:
+            return near if exact is None or exact in near else [*near, exact]
     if exact is not None:
         return [exact]
-    path = dotted.replace(".", "/")
     endings = (f"/{path}.py", f"/{path}/__init__.py")
     return [module for module in world.modules.values() if f"/{module.path}".endswith(endings)]
 
