@@ -471,6 +471,8 @@ class Names(State):
             return self.instances(given, frame) or self.typed(expression[2], receiver, args, keywords, result, frame)
         if tag == "awaitable":
             return (("co", shallow(self.typed(expression[1], receiver, args, keywords, result, frame)), ()),)
+        if tag == "first":
+            return (("t", (shallow(self.typed(expression[1], receiver, args, keywords, result, frame)),)),)
         if tag == "list":
             return (collection(self.typed(expression[1], receiver, args, keywords, result, frame)),)
         if tag == "manager":

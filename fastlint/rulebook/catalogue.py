@@ -16,7 +16,7 @@ from fastlint.finding import Severity
 
 TypeExpr = tuple[Any, ...]
 """A parsed type expression: ("type", name), ("self",), ("argument", n), ("result",), ("class", keyword, fallback),
-("awaitable", T), ("list", T), ("manager", T) or ("unknown",)."""
+("awaitable", T), ("first", T), ("list", T), ("manager", T) or ("unknown",)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,7 +411,7 @@ def parse_type(text: str) -> TypeExpr:
     text = text.strip()
     if text in ("self", "result", "unknown"):
         return (text,)
-    match = re.fullmatch(r"(awaitable|list|manager|argument|class)\[(.*)\](?:\|(.+))?", text)
+    match = re.fullmatch(r"(awaitable|first|list|manager|argument|class)\[(.*)\](?:\|(.+))?", text)
     if match is None:
         if "[" in text or "|" in text:
             raise ValueError(f"no type expression: {text!r}")

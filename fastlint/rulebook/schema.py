@@ -19,8 +19,8 @@ several entries for one name are asked in order.
 Type expressions (`returns`, `enters`, `item`, `attributes`) name a type of the catalogue, or are one of
 `self` (the receiver's own type), `argument[N]` (whatever the argument with index N is), `result` (what the callable
 that this call runs returns), `class[NAME]` (an instance of the class given as keyword argument NAME; else the type
-after `|`, as in `class[class_]|sqlalchemy.orm.Session`), `awaitable[T]`, `list[T]`, `manager[T]` (`with` binds T),
-`unknown` (nothing is known of it: silence).
+after `|`, as in `class[class_]|sqlalchemy.orm.Session`), `awaitable[T]`, `first[T]` (a tuple that begins with T),
+`list[T]`, `manager[T]` (`with` binds T), `unknown` (nothing is known of it: silence).
 
 A type that stands for objects which were built in a certain way is called `queue.Queue:unbounded` and has the class as
 its base; reports leave the second part out.
