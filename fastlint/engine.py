@@ -7,24 +7,16 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fastlint.cache import compiled, folder
 from fastlint.cache.answers import Seen
 from fastlint.cache.facts import FactStore
-from fastlint.checks import run_checks
 from fastlint.config import Config
 from fastlint.deploy.find import Candidate, find_files
-from fastlint.deploy.join import read_plans
-from fastlint.deploy.plan import ServerPlan
-from fastlint.deploy.python_entry import PythonFiles
-from fastlint.deploy.service import Readings
 from fastlint.finding import Confidence, Finding, Location, Step
-from fastlint.graph.build import Graph, build_graph, with_deep_stack
-from fastlint.graph.world import Module
 from fastlint.machine import Machine, read_machine
 from fastlint.places import Places
-from fastlint.project import Project
 from fastlint.reading import Reading, Sources, digest, read_files
 from fastlint.report.model import CheckRequest, Progress, Report
 from fastlint.rulebook.catalogue import Catalogue
@@ -38,6 +30,13 @@ from fastlint.source.parse import Unreadable, parse
 from fastlint.suppress import Suppression, apply, read_suppressions
 from fastlint.verdict import Grounds, Memory, Verdict
 from fastlint.witness import witness
+
+if TYPE_CHECKING:  # graph, checks and deployment are imported by who needs them: not where a verdict is taken over
+    from fastlint.deploy.plan import ServerPlan
+    from fastlint.deploy.python_entry import PythonFiles
+    from fastlint.deploy.service import Readings
+    from fastlint.graph.build import Graph
+    from fastlint.project import Project
 
 _T = TypeVar("_T")
 
@@ -74,6 +73,8 @@ class Opened:
 
     def project(self, plans: tuple[ServerPlan, ...], config: Config, deployment: Readings) -> Project:
         """What checks may see of it."""
+        from fastlint.project import Project
+
         modules = self.graph.world.modules
         return Project(
             self.graph,
@@ -195,6 +196,8 @@ def _judged(
     begun: _Begun, opened: Opened, deployment: Readings, config: Config, machine: Callable[[], Machine] = read_machine
 ) -> tuple[Project, list[Finding]]:
     """What the checks find, and deployment files that are broken."""
+    from fastlint.deploy.join import read_plans
+
     project = opened.project(read_plans(deployment, opened.python), config, deployment)
     project.machine = machine
     broken = {each.where: each.reason for each in deployment.broken}
@@ -203,6 +206,9 @@ def _judged(
 
 def judge(project: Project, codes: set[str]) -> list[Finding]:
     """What the checks of these rules find."""
+    from fastlint.checks import run_checks
+    from fastlint.graph.build import with_deep_stack
+
     return with_deep_stack(lambda: list(run_checks(project, codes)))
 
 
@@ -231,6 +237,9 @@ def _begun(request: CheckRequest) -> _Begun:
 
 
 def _opened(begun: _Begun, request: CheckRequest, memory: Memory | None = None, more: Sequence[str] = ()) -> Opened:
+    from fastlint.graph.build import build_graph
+    from fastlint.graph.world import Module
+
     tree, sources = begun.tree, begun.sources
     catalogue = begun.known.catalogue(begun.cache)
     glances = memory.glances() if memory else None
@@ -260,6 +269,8 @@ def _python_files(
 ) -> PythonFiles:
     """The Python files of the project as deployment needs them: facts and places on demand, each file once. Notes the
     files whose text was read for it."""
+    from fastlint.deploy.python_entry import PythonFiles
+
     tree, sources = begun.tree, begun.sources
     names = {file.relative: file.module for file in tree.files}
 
@@ -359,6 +370,8 @@ def _candidates(tree: SourceTree, config: Config) -> list[Candidate]:
 
 def _deployment(tree: SourceTree, candidates: list[Candidate]) -> Readings:
     """What the deployment files around the code say."""
+    from fastlint.deploy.service import Readings
+
     if not candidates:
         return Readings()
     from fastlint.deploy.files import read_deployment  # here: most projects have nothing to read

@@ -110,7 +110,7 @@ def _analysed(folder: Path) -> Project:
         return []
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fastlint.engine.run_checks", take)
+        patch.setattr("fastlint.checks.run_checks", take)
         check(CheckRequest((str(folder),), Config(root=str(folder))))
     return handed[0]
 

@@ -115,7 +115,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         built.append(1)
         return build(*given)
 
-    monkeypatch.setattr(fastlint.engine, "build_graph", counted)
+    monkeypatch.setattr(fastlint.graph.build, "build_graph", counted)
     return built
 
 

@@ -7,13 +7,14 @@ that kills the parser must not kill the run.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING
 
 from fastlint.source.parse import Unreadable, encoded_in_child, parse_encoded
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _WORTH_IT = 300_000  # bytes: below, starting processes costs more than they save
 _CHUNK = 64_000  # bytes a task: large enough for the pipe, small enough for an even end
@@ -31,7 +32,7 @@ def usable_jobs() -> int:
 def parse_all(sources: Sequence[bytes], jobs: int, done: Callable[[int], None]) -> list[Parsed]:
     """The facts of every source, encoded, in order; `done` is told how many more are ready."""
     results: dict[int, Parsed] = {}
-    if jobs > 1 and sum(map(len, sources)) >= _WORTH_IT and "fork" in multiprocessing.get_all_start_methods():
+    if jobs > 1 and sum(map(len, sources)) >= _WORTH_IT and hasattr(os, "fork"):
         parts = list(_parts(sources))
         survived = _parse_forked(sources, parts, jobs, results, done)
         lost = [] if survived else [part for part in parts if part[0] not in results]
@@ -57,6 +58,10 @@ def _parse_forked(
 ) -> bool:
     """Adds what workers could parse to the results. Says False, with the rest left out, once one of them is lost."""
     global _sources
+    import multiprocessing  # here: a file or two need none of it
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+
     import libcst  # noqa: F401  # once, before the fork
 
     _sources = sources
