@@ -29,6 +29,8 @@ _RUNNING = frozenset(
 )
 # Raises only where the thread has no loop at all; where one runs, it is the one that comes back
 _CURRENT = frozenset({"asyncio.get_event_loop", "asyncio.events.get_event_loop"})
+# A loop, or the number of a child: a child has no loop that runs
+_TRUE_ON_LOOP = frozenset({"asyncio._get_running_loop", "asyncio.events._get_running_loop", "os.fork"})
 _ENTERING = frozenset({"run_until_complete", "run_forever"})
 _ASKING = frozenset(name.rpartition(".")[2] for name in _RUNNING | _CURRENT)
 _READY = frozenset(
@@ -359,7 +361,7 @@ class Narrowing(Kinds):
             inner = self.probe(node[2], frame)
             return {"on": "off", "off": "on", None: None}[inner]
         if tag == "n":
-            return frame.probes.get(node[1])
+            return frame.probes.get(node[1]) or ("on" if _of_fork(frame.env.get(node[1], UNKNOWN)) else None)
         if tag == "if":  # `given if given is not None else on_loop()`: whoever gives it knows
             answers = {self.probe(part, frame) for part in node[2:4]} - {None}
             return answers.pop() if len(answers) == 1 else None
@@ -371,12 +373,15 @@ class Narrowing(Kinds):
             if inner is not None:
                 return "off" if node[3][0][0] in ("is", "eq") else "on"
             return None
+        if tag == "cmp" and node[3] and node[3][0][1] == ["k", 0] and node[2] is not None:  # the child gets 0 of a fork
+            forked = node[2][0] in ("n", "c") and _of_fork(self.evaluate(node[2], replace(frame, quiet=True)))
+            return {"eq": "off", "ne": "on", "gt": "on"}.get(node[3][0][0]) if forked else None
         if tag == "c" and node[2] is not None:
             callee = node[2]
             if callee[0] == "a" and callee[3] == "is_running":
                 return "on"
             for value in self.evaluate(callee, frame):
-                if value[0] == "x" and value[1] in ("asyncio._get_running_loop", "asyncio.events._get_running_loop"):
+                if value[0] == "x" and value[1] in _TRUE_ON_LOOP:
                     return "on"
                 if value[0] == "b":
                     value = value[1]
@@ -465,6 +470,11 @@ class Narrowing(Kinds):
             if on is not None and off is (not on):
                 return "on" if on else "off"
         return None
+
+
+def _of_fork(values: Values) -> bool:
+    """Whether a value is what a fork gives: true in the process that goes on with its loop, 0 in its child."""
+    return any(value[0] == "i" and value[1] == "os.fork()" for value in values)
 
 
 def _finished(values: Values) -> Values:
