@@ -7,6 +7,7 @@ from abc import abstractmethod
 from functools import lru_cache
 from typing import Any
 
+from fastlint.graph.late import origins_of
 from fastlint.graph.state import Frame, State
 from fastlint.graph.values import UNKNOWN, Value, Values, collection, elements, shallow, union
 from fastlint.graph.world import Binding, ClassRef, FunctionRef, Module
@@ -109,7 +110,7 @@ class Names(State):
         bindings = found.bindings.get(name)
         rebinders = found.facts.rebinders.get(name)
         if bindings is None and rebinders is None:
-            return self._bind_by_star(module, name, key)
+            return self._bind_by_star(module, name, key) or self._bind_late(found, name, key)
         self.facts[key] = UNKNOWN  # a cycle of imports or of definitions ends here
         for binding in bindings or ():
             if binding[0] != "def" or not _is_overload(found.facts.functions[binding[1]]):
@@ -127,20 +128,33 @@ class Names(State):
             absolute = self.world.absolute(found, level, target)
             star = self.world.module(absolute, found)
             if star is not None:
-                if star is found:
-                    continue
-                self.facts[key] = UNKNOWN
-                values = self.global_value(star.name, name, None)
-                if values is None:
-                    del self.facts[key]
-                    continue
-                self.widen(key, values)
-                return True
+                if star is not found and self._bind_as(key, star, name):
+                    return True
+                continue
             dotted = self.catalogue.canonical(f"{absolute}.{name}")
             if self.catalogue.function(dotted) is not None or self.catalogue.order(dotted):
                 self.facts[key] = (("x", dotted),)
                 return True
         return False
+
+    def _bind_late(self, found: Module, name: str, key: Any) -> bool:
+        """A name that the module's own `__getattr__` imports when somebody asks for it."""
+        if "__getattr__" not in found.bindings or name.startswith("__"):
+            return False
+        for level, target, attribute in origins_of(found, name):
+            there = self.world.module(self.world.absolute(found, level, target), found)
+            if there is not None and there is not found and self._bind_as(key, there, attribute):
+                return True
+        return False
+
+    def _bind_as(self, key: Any, there: Module, name: str) -> bool:
+        self.facts[key] = UNKNOWN
+        values = self.global_value(there.name, name, None)
+        if values is None:
+            del self.facts[key]
+            return False
+        self.widen(key, values)
+        return True
 
     def with_items(self, values: Values, key: Any, name: str, frame: Frame | None) -> Values:
         """A container together with what the project's functions put into it."""
