@@ -32,7 +32,7 @@ from fastlint.graph.accesses import (
     Basis,
 )
 from fastlint.graph.contexts import Context, State
-from fastlint.graph.newborn import own_class, writes_newborn
+from fastlint.graph.newborn import in_own_thread, own_class, writes_newborn
 from fastlint.graph.origins import assigned_to, is_kept_as_read
 from fastlint.graph.places import Key, is_container, maker
 from fastlint.graph.state import ONCE
@@ -171,7 +171,7 @@ def _meeting(project: Project, access: Access, accesses: list[Access]) -> tuple[
     """The state in which an unguarded write runs while another thread can write too, and that other write."""
     sharing = project.graph.sharing
     served = sharing.served[access.function]
-    if writes_newborn(project.graph.sharing, access):
+    if writes_newborn(sharing, access) or in_own_thread(sharing, access):
         return None, None
     if served.pool is not None and not _is_guarded(project, access, served.pool):
         if served.pool_many or (served.queue is not None and served.loop_many):

@@ -7,10 +7,12 @@ from typing import Any
 
 from fastlint.graph.accesses import REBIND, Access
 from fastlint.graph.contexts import Context, Contexts, State
+from fastlint.graph.guards import statements_of
 from fastlint.graph.places import Key
 from fastlint.graph.sharing import Sharing
-from fastlint.graph.state import CALL
-from fastlint.graph.world import ClassRef
+from fastlint.graph.state import CALL, POOL
+from fastlint.graph.world import ClassRef, FunctionRef
+from fastlint.source.facts import Block
 from fastlint.source.nodes import nodes
 
 _MAKING = frozenset({"__init__", "__new__", "__post_init__"})
@@ -61,6 +63,46 @@ def writes_newborn(sharing: Sharing, access: Access) -> bool:
     states = [(number, context) for number in sharing.variants_of(access.function) for context in _SERVED]
     reached = [state for state in states if state in sharing.contexts.arrivals]
     return bool(reached) and all(only_makes(sharing, sharing.contexts, state, owner) for state in reached)
+
+
+def in_own_thread(sharing: Sharing, access: Access) -> bool:
+    """Whether an access is of an object by the one thread that its constructor starts: each has a thread of its own."""
+    owner = own_class(sharing, access) if access.place[0] == "attr" else None
+    if owner is None or (access.kind != REBIND and _is_of_all(sharing, owner, access.place)):
+        return False
+    interpreter, contexts = sharing.interpreter, sharing.contexts
+    family = {*sharing.classes(("o", *owner)), *interpreter.world.subclasses(owner, interpreter.bases)}
+    states = [(number, context) for number in sharing.variants_of(access.function) for context in _SERVED]
+    waiting = [state for state in states if state in contexts.arrivals]
+    started: set[tuple[FunctionRef, int]] = set()
+    seen: set[State] = set()
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        callers = contexts.callers(current)
+        if not callers or len(seen) > _MOST_CALLERS or contexts.arrivals[current].root:
+            return False
+        for origin, edge, _ in callers:
+            ref = interpreter.variants[origin[0]].function
+            function = interpreter.world.function(ref) if ref[1] >= 0 else None
+            if function is None or (ref[0], function.owner) not in family:
+                return False
+            if edge.kind == CALL:
+                waiting.append(origin)
+            elif edge.kind == POOL and function.name == "__init__" and not _repeats(function.body, edge.site):
+                started.add((ref, edge.site))
+            else:
+                return False
+    return len(started) == 1
+
+
+def _repeats(body: Block, site: int) -> bool:
+    """Whether the node at a site is in a loop or a comprehension."""
+    loops = [each for each in statements_of(body) if each[0] in ("for", "while")]
+    loops += [each for each in nodes(body) if each[0] in ("comp", "gen")]
+    return any(each[0] == "c" and each[1] == site for loop in loops for each in nodes(loop))
 
 
 def own_class(sharing: Sharing, access: Access) -> ClassRef | None:
