@@ -126,7 +126,7 @@ def _starts_a_base(statement: object) -> bool:
 
 
 def _calls(statement: object) -> Iterator[Node]:
-    if isinstance(statement, list | tuple) and statement[0] in ("e", "ret"):
+    if isinstance(statement, (list, tuple)) and statement[0] in ("e", "ret"):
         yield from calls_within(statement[1])
 
 
