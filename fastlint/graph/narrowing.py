@@ -33,9 +33,8 @@ _CURRENT = frozenset({"asyncio.get_event_loop", "asyncio.events.get_event_loop"}
 _TRUE_ON_LOOP = frozenset({"asyncio._get_running_loop", "asyncio.events._get_running_loop", "os.fork"})
 _ENTERING = frozenset({"run_until_complete", "run_forever"})
 _ASKING = frozenset(name.rpartition(".")[2] for name in _RUNNING | _CURRENT)
-_READY = frozenset(
-    {("poll", True), ("ready", True), ("empty", False)}
-)  # so they come out where there is something to take
+# The questions of pipes and queues, as they are answered where there is something to take
+_READY = frozenset({("poll", True), ("ready", True), ("empty", False)})
 _MOST_BELOW = 24
 _ANSWERS = frozenset({"c", "u", "if", "bool"})  # expressions that may hold an answer to "am I on a loop?"
 
