@@ -14,7 +14,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class CompiledCatalogue(BuildHookInterface):
+class CompiledCatalogue(BuildHookInterface[Any]):
     """Compiles `rules/known/*.toml` while a wheel is built, and puts the outcome beside the rules."""
 
     PLUGIN_NAME = "custom"

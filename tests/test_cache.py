@@ -226,6 +226,16 @@ def test_a_changed_file_needs_the_parser_and_others_do_not(project: Path) -> Non
     assert "libcst" in imported(run(project, python=("-X", "importtime")))
 
 
+def test_an_edit_of_comments_needs_neither_graph_nor_checks(project: Path) -> None:
+    judging = {"fastlint.graph.build", "fastlint.checks", "fastlint.deploy.join", "fastlint.project", "multiprocessing"}
+    assert judging <= imported(run(project, "--jobs", "2", python=("-X", "importtime"))) | {"multiprocessing"}
+    path = project / "app" / "work.py"
+    path.write_text(path.read_text() + "# no more than this\n")
+    again = imported(run(project, "--jobs", "2", python=("-X", "importtime")))
+    assert "libcst" in again
+    assert judging.isdisjoint(again)
+
+
 def test_the_cache_may_lie_elsewhere(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("cache") / "deep" / "er"
     first = said(run(project, "--cache-dir", str(elsewhere)))

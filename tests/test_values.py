@@ -160,6 +160,17 @@ def test_a_variant_that_is_known_stays_its_own_when_there_are_too_many() -> None
     assert interpreter.variant_for(callee, None, [], {"mode_0": (unheard,)}, explicit=True).bindings == {}
 
 
+def test_who_runs_again_has_seen_what_grew_before_its_turn() -> None:
+    source = (
+        "class Box: ...\nbox = Box()\n"
+        "def first():\n    return box.item\n"
+        "def second():\n    return [box.item, first()]\n"
+        "first()\nsecond()\nbox.item = Box\n"  # both have read it, and `second` what `first` gives
+    )
+    runs = {variant.function[1]: variant.runs for variant in graph_of(source).variants}
+    assert (runs[0], runs[1]) == (2, 2)
+
+
 def test_a_call_that_none_of_the_known_can_mean_is_not_resolved() -> None:
     source = (
         "from fastapi import FastAPI\napp = FastAPI()\n"

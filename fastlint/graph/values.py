@@ -169,30 +169,30 @@ def under_key(value: Value, key: Any) -> Values:
 
 def _fits(values: Values) -> bool:
     """Whether these, with all that they hold, are few enough and nested shallowly enough to be kept."""
-    places = 0
+    places, levels = _extent(values)
+    return places <= _ROOM and levels <= _DEEPEST
+
+
+def _extent(values: Values) -> tuple[int, int]:
+    """How many values these are with all that they hold, and the levels that the deepest of them takes (`_LEVELS`)."""
+    places = deepest = 0
     for value in values:
         if value[0] in _PLAIN and len(value) < 5:
             places += 1
             continue
-        inside, levels = _extent(value)
+        inside, levels = _extent_of(value)
         places += inside
-        if levels > _DEEPEST:
-            return False
-    return places <= _ROOM
+        deepest = max(deepest, levels)
+    return places, deepest
 
 
 @lru_cache(maxsize=1 << 16)
-def _extent(value: Value) -> tuple[int, int]:
-    """How many values a value is with all that it holds, and the levels that it takes (`_LEVELS`)."""
+def _extent_of(value: Value) -> tuple[int, int]:
+    """The extent of one value that may hold others; kept for each."""
     places, deepest = 1, 0
-    for part in _parts(value):
-        for inner in part:
-            if inner[0] in _PLAIN and len(inner) < 5:
-                places += 1
-                continue
-            inside, levels = _extent(inner)
-            places += inside
-            deepest = max(deepest, levels)
+    for part in map(_extent, _parts(value)):
+        places += part[0]
+        deepest = max(deepest, part[1])
     return places, deepest + _LEVELS[value[0]]
 
 
