@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-.PHONY: demo test lint compare bench bench-advice compiled clean
+.PHONY: demo test lint compare bench bench-advice edits compiled clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -33,6 +33,10 @@ bench: $(VENV)/installed
 # By hand only: it measures, so nothing else should run. Writes docs/advice.md.
 bench-advice: $(VENV)/installed-dev
 	$(BIN)/python bench/advice.py --output docs/advice.md
+
+# By hand only: every edit is two runs. Applications in EDITS.
+edits: $(VENV)/installed
+	$(BIN)/python bench/edits.py $(EDITS)
 
 # By hand only: minutes of a C compiler. Builds with mypyc and holds the result against the plain build.
 compiled: $(VENV)/installed-dev

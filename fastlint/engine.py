@@ -250,7 +250,11 @@ def _opened(begun: _Begun, request: CheckRequest, memory: Memory | None = None, 
         (Module(file.module, file.relative, file.is_package, facts, file.kind), file.aliases)
         for file, facts in reading.facts
     ]
-    graph = build_graph(modules, catalogue, request.config.entry_points)
+    past = memory.previous.past(reading) if memory else None
+    graph = build_graph(modules, catalogue, request.config.entry_points, past, keep=memory is not None)
+    if memory and graph.kept is not None:
+        memory.previous.keep(graph.kept, reading)
+        graph.kept = None
     parsed = {file.relative: facts for file, facts in reading.facts}
     sites = {path: facts.sites for path, facts in parsed.items()}
     places = Places(sources.read, sites, memory.spans(reading.contents) if memory else None)

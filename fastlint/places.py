@@ -22,7 +22,7 @@ class Places:
         self._read = read
         self._sites = sites
         self._known = known or {}
-        self._spans: dict[str, list[Span] | None] = {}
+        self._spans: dict[str, dict[int, Span] | None] = {}
         self._handed: dict[str, dict[int, Location]] = {}
 
     def of(self, path: str, site: int) -> Location:
@@ -35,9 +35,8 @@ class Places:
             if path not in self._spans:
                 source = self._read(path) if path in self._sites else None
                 self._spans[path] = locate(source, self._sites[path]) if isinstance(source, bytes) else None
-            spans = self._spans[path]
-            known = spans is not None and 0 <= site < len(spans)
-            place = handed[site] = Location(path, *spans[site]) if spans is not None and known else Location(path)
+            span = (self._spans[path] or {}).get(site)
+            place = handed[site] = Location(path) if span is None else Location(path, *span)
         return place
 
     def handed(self) -> Mapping[str, Mapping[int, Location]]:

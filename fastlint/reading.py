@@ -115,26 +115,28 @@ def _parsed(
     read = [sources.read(file.relative) for file in files]
     facts: dict[int, tuple[Content, ModuleFacts | Unreadable]] = {}
     missing: dict[int, bytes] = {}
+    contents: dict[int, str] = {}
     for number, source in enumerate(read):
         if isinstance(source, Unreadable):
             facts[number] = Content("", "", 0), source
             continue
-        encoded = store.load(source) if store is not None else None
+        contents[number] = digest(source)
+        encoded = store.load(contents[number]) if store is not None else None
         kept = _decoded(encoded)
         if encoded is None or kept is None:
             missing[number] = source
         else:
-            facts[number] = Content(digest(source), digest(encoded), kept.sites), kept
+            facts[number] = Content(contents[number], digest(encoded), kept.sites), kept
     done(sum(bool(content.source) for content, _ in facts.values()))
-    for (number, source), parsed in zip(missing.items(), parse_all(list(missing.values()), jobs, done), strict=True):
+    for number, parsed in zip(missing, parse_all(list(missing.values()), jobs, done), strict=True):
         if isinstance(parsed, Unreadable):
-            facts[number] = Content(digest(source), "", 0), parsed
+            facts[number] = Content(contents[number], "", 0), parsed
             continue
         found = decoded(parsed)
         sites = found.sites if isinstance(found, ModuleFacts) else 0
-        facts[number] = Content(digest(source), digest(parsed), sites), found
+        facts[number] = Content(contents[number], digest(parsed), sites), found
         if store is not None:
-            store.save(source, parsed)
+            store.save(contents[number], parsed)
     return [facts[number] for number in range(len(files))]
 
 

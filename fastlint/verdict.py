@@ -26,6 +26,7 @@ from fastlint.deploy.find import Candidate, read_bytes
 from fastlint.finding import Confidence, Finding, Location, Severity, Step
 from fastlint.machine import Machine
 from fastlint.places import Places
+from fastlint.previous import Previous
 from fastlint.reading import Content, Glance, Reading, Sources, digest, glance
 from fastlint.source.discover import SourceTree
 from fastlint.source.locate import Span, locate
@@ -95,6 +96,7 @@ class Memory:
         self._grounds = grounds
         self._machine = machine
         self._asked = grounds.question()
+        self.previous = Previous(grounds.cache, self._asked, grounds.store)
         self._name = os.path.join(_FOLDER, self._asked[:16])
         self._kept = self._loaded()
 
@@ -237,7 +239,7 @@ class _Changes:
                 if not old.facts:
                     self.unreadable[path] = self._reasons[path]
                 continue
-            encoded = self._grounds.store.load(source)
+            encoded = self._grounds.store.load(content)
             if encoded is None:
                 missing[path] = source
             elif digest(encoded) != old.facts:
@@ -249,11 +251,11 @@ class _Changes:
     def _parsed_alike(self, missing: dict[str, bytes]) -> bool:
         """Whether these files say what they said; they are parsed for that, and their facts kept."""
         encoded = parse_all(list(missing.values()), self._grounds.jobs, lambda _: None)
-        for (path, source), facts in zip(missing.items(), encoded, strict=True):
+        for path, facts in zip(missing, encoded, strict=True):
             if isinstance(facts, Unreadable):
                 self.unreadable[path] = facts
             else:
-                self._grounds.store.save(source, facts)
+                self._grounds.store.save(self.now[path].source, facts)
         return all(
             ("" if isinstance(facts, Unreadable) else digest(facts)) == self._before[path].facts
             for path, facts in zip(missing, encoded, strict=True)
@@ -266,7 +268,7 @@ def _moved(rows: list[list[int]], source: bytes, sites: int) -> list[list[int]]:
     if spans is None:
         raise ValueError("no places")
     nowhere = _span(Location(""))
-    today = [spans[row[0]] if 0 <= row[0] < len(spans) else nowhere for row in rows]
+    today = [spans.get(row[0], nowhere) for row in rows]
     if _order(today) != _order([(row[1], row[2], row[3], row[4]) for row in rows]):
         raise ValueError("another order")
     return [[row[0], *span] for row, span in zip(rows, today, strict=True)]

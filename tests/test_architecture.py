@@ -30,6 +30,7 @@ STAGES = (
     ("fastlint.advise",),
     ("fastlint.suppress", "fastlint.report"),
     ("fastlint.witness", "fastlint.reading", "fastlint.places"),
+    ("fastlint.previous",),
     ("fastlint.verdict",),
     ("fastlint.engine",),
     ("fastlint.inspection",),

@@ -17,6 +17,7 @@ import pytest
 
 from fastlint.cache import folder
 from fastlint.cache.facts import FactStore
+from fastlint.reading import digest
 from fastlint.report import FORMATS, around_seconds
 from fastlint.source.encoding import decode
 from fastlint.source.parse import parse_encoded
@@ -324,9 +325,9 @@ def test_facts_come_back_as_they_were_and_leave_when_unused(tmp_path: Path) -> N
     encoded = parse_encoded(source)
     assert isinstance(encoded, bytes)
     store = FactStore(str(tmp_path))
-    assert store.load(source) is None
-    store.save(source, encoded)
-    loaded = FactStore(str(tmp_path)).load(source)
+    assert store.load(digest(source)) is None
+    store.save(digest(source), encoded)
+    loaded = FactStore(str(tmp_path)).load(digest(source))
     assert loaded == encoded
     assert decode(loaded).sites == decode(encoded).sites > 0
     (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())

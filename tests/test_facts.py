@@ -226,7 +226,7 @@ def test_long_constants_are_left_out() -> None:
 # --- sites --------------------------------------------------------------------------------------------------------
 
 
-def spans_of(source: bytes) -> tuple[ModuleFacts, list[Span]]:
+def spans_of(source: bytes) -> tuple[ModuleFacts, dict[int, Span]]:
     read = parse(source)
     assert isinstance(read, ModuleFacts), read
     spans = locate(source, read.sites)
@@ -380,7 +380,7 @@ def test_both_ways_to_places_agree(monkeypatch: pytest.MonkeyPatch, request: pyt
     read, spans = spans_of(source)
     request.getfixturevalue("old_python")
     slowly = spans_of(source)[1]
-    assert [span[0] for span in slowly] == [span[0] for span in spans]
+    assert {site: span[0] for site, span in slowly.items()} == {site: span[0] for site, span in spans.items()}
     numbered_nodes = [node[1] for node in numbered([function.body for function in read.functions])]
     assert [slowly[site] for site in numbered_nodes] == [spans[site] for site in numbered_nodes]
 

@@ -111,9 +111,9 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     built: list[int] = []
     build = fastlint.graph.build.build_graph
 
-    def counted(*given: Any) -> object:
+    def counted(*given: Any, **named: Any) -> object:
         built.append(1)
-        return build(*given)
+        return build(*given, **named)
 
     monkeypatch.setattr(fastlint.graph.build, "build_graph", counted)
     return built

@@ -27,17 +27,17 @@ class FactStore:
         self._seed = identity().encode()
         self._now = time.time()
 
-    def load(self, source: bytes) -> bytes | None:
-        """The facts of this very source, or None where they are not known (any longer)."""
-        path = self._path(source)
+    def load(self, content: str) -> bytes | None:
+        """The facts of the source with this digest, or None where they are not known (any longer)."""
+        path = self._path(content)
         text = folder.read_compressed(path)
         if text is not None:
             self._used(path)
         return text
 
-    def save(self, source: bytes, facts: bytes) -> None:
-        """Keep the facts of a source."""
-        folder.replace(self._path(source), zlib.compress(facts, 1))
+    def save(self, content: str, facts: bytes) -> None:
+        """Keep the facts of the source with this digest."""
+        folder.replace(self._path(content), zlib.compress(facts, 1))
 
     def tidy(self) -> None:
         """Delete what nobody has used for two weeks; looks at most once a day."""
@@ -51,8 +51,8 @@ class FactStore:
                     if self._age(path := os.path.join(drawer, name)) > _KEPT:
                         folder.delete(path)
 
-    def _path(self, source: bytes) -> str:
-        name = hashlib.sha256(self._seed + b"\0" + source).hexdigest()
+    def _path(self, content: str) -> str:
+        name = hashlib.sha256(self._seed + b"\0" + content.encode()).hexdigest()
         return os.path.join(self._folder, name[:2], name[2:])
 
     def _used(self, path: str) -> None:

@@ -110,7 +110,7 @@ def _rank(project: Project, state: State, flags: int) -> tuple[bool, bool, int, 
         state[1] is not Context.LOOP,
         bool((flags | arrival.flags) & ONCE),
         arrival.cost,
-        state[0],
+        project.graph.contexts.turn(state),
     )
 
 

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastlint.finding import Severity
 from fastlint.graph.contexts import Context, Contexts, entry_edges
+from fastlint.graph.kept import rows_of
 from fastlint.graph.servers import mark_servers
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.state import CALL, LOOP, ONCE, Edge, Event, Variant
@@ -19,6 +20,9 @@ from fastlint.graph.unreached import start_unreached
 from fastlint.graph.world import FunctionRef, Module, World
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.source.facts import Function
+
+if TYPE_CHECKING:
+    from fastlint.graph.relink import Past
 
 _T = TypeVar("_T")
 
@@ -63,6 +67,7 @@ class Graph:
     contended: dict[object, bool]  # locks that some thread holds while it does something slow, and if it does so again
     long_held: dict[object, bool]  # those of them that it certainly holds for long
     sharing: Sharing  # what requests share, and who touches it
+    kept: dict[str, Any] | None = None  # the analysis as rows of JSON, where it was made anew and is to be kept
 
     def function(self, variant: Variant) -> Function | None:
         """The facts of a variant's function; None for the body of a module."""
@@ -74,14 +79,19 @@ class Graph:
 
 
 def build_graph(
-    modules: Iterable[tuple[Module, tuple[str, ...]]], catalogue: Catalogue, entry_points: tuple[str, ...] = ()
+    modules: Iterable[tuple[Module, tuple[str, ...]]],
+    catalogue: Catalogue,
+    entry_points: tuple[str, ...] = (),
+    past: Past | None = None,
+    keep: bool = False,
 ) -> Graph:
     """The graph of a project. `modules` come with the further names under which they can be imported;
-    `entry_points` are dotted patterns of functions that the user says run on the loop."""
+    `entry_points` are dotted patterns of functions that the user says run on the loop. `past` is an analysis of the
+    same modules that may be continued; `keep` says whether this one may be, later."""
     world = World(catalogue)
     for module, aliases in modules:
         world.add(module, aliases)
-    return with_deep_stack(lambda: _build(world, entry_points))
+    return with_deep_stack(lambda: _build(world, entry_points, past, keep))
 
 
 def with_deep_stack(work: Callable[[], _T]) -> _T:
@@ -110,12 +120,15 @@ def with_deep_stack(work: Callable[[], _T]) -> _T:
     return result[0]
 
 
-def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
-    interpreter = Interpreter(world)
+def _build(world: World, entry_points: tuple[str, ...], past: Past | None, keep: bool) -> Graph:
     served = [module for module in world.modules.values() if module.kind == "app"]
-    for module in served:
-        interpreter.run(interpreter.module_variant(module.name))
-    interpreter.settle()
+    interpreter = _continued(world, past) if past is not None else None
+    anew = interpreter is None
+    if interpreter is None:
+        interpreter = Interpreter(world)
+        for module in served:
+            interpreter.run(interpreter.module_variant(module.name))
+        interpreter.settle()
     for module in served:
         _run_registrars(interpreter, module)
     for module in served:
@@ -126,6 +139,7 @@ def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
     if entry_points:
         _declare(interpreter, served, entry_points)
     interpreter.settle()
+    kept = rows_of(interpreter) if keep and anew else None
     for variant in interpreter.variants:
         for site, label in variant.labels.items():
             variant.labels[site] = interpreter.full_label(label)
@@ -137,7 +151,15 @@ def _build(world: World, entry_points: tuple[str, ...]) -> Graph:
     contended = _contended(interpreter, contexts)
     long_held = _contended(interpreter, contexts, certainly=True)
     sharing = Sharing(interpreter, contexts)
-    return Graph(world, interpreter.variants, contexts, sorted(unresolved), contended, long_held, sharing)
+    return Graph(world, interpreter.variants, contexts, sorted(unresolved), contended, long_held, sharing, kept)
+
+
+def _continued(world: World, past: Past) -> Interpreter | None:
+    """An analysis that goes on where an earlier one ended; None where it has to begin anew."""
+    from fastlint.graph.relink import Relinker  # here: only after an edit is there anything to continue
+
+    relinker = Relinker(world, past)
+    return relinker if relinker.relink() else None
 
 
 def _contended(interpreter: Interpreter, contexts: Contexts, certainly: bool = False) -> dict[object, bool]:

@@ -72,29 +72,39 @@ class Contexts:
         self.variants = variants
         self.apart = apart  # variants that do not exist in the process that serves
         self.arrivals: dict[State, Arrival] = {}
-        self._heap: list[tuple[int, int, State, Arrival]] = []
+        self._heap: list[tuple[int, int, int, State, Arrival]] = []
         self._count = 0
+        # Of ways that cost the same, the place of functions in the project decides, not when they were looked at
+        places = {ref: place for place, ref in enumerate(sorted({variant.function for variant in variants}), 1)}
+        self._places = [places[variant.function] for variant in variants]
+        self._all = len(places) + 1
         self._callers: dict[State, list[tuple[State, Edge, int]]] | None = None
+        self._turns: dict[State, int] = {}
 
-    def offer(self, state: State, arrival: Arrival) -> None:
+    def root(self, variant: int, context: Context, label: str, cost: int = 0, flags: int = 0) -> None:
+        """Propose an entry point."""
+        self._offer((variant, context), Arrival(cost, None, None, flags, label), self._place(variant) * self._all)
+
+    def _offer(self, state: State, arrival: Arrival, place: int) -> None:
         """Propose a way to reach a state; kept if it turns out to be the cheapest."""
         if state[0] in self.apart and state[1] not in _APART:
             return
         self._count += 1
-        heapq.heappush(self._heap, (arrival.cost, self._count, state, arrival))
+        heapq.heappush(self._heap, (arrival.cost, place, self._count, state, arrival))
 
-    def root(self, variant: int, context: Context, label: str, cost: int = 0, flags: int = 0) -> None:
-        """Propose an entry point."""
-        self.offer((variant, context), Arrival(cost, None, None, flags, label))
+    def _place(self, number: int) -> int:
+        """Where the function of a variant stands among all; at the end where it came later."""
+        return self._places[number] if number < len(self._places) else self._all - 1
 
     def spread(self) -> None:
         """Follow edges from everything proposed so far, cheapest first."""
         while self._heap:
-            cost, _, state, arrival = heapq.heappop(self._heap)
+            cost, place, _, state, arrival = heapq.heappop(self._heap)
             if state in self.arrivals:
                 continue
             self.arrivals[state] = arrival
             number = state[0]
+            place += self._place(number) - place % self._all  # by the entry point first, then by who calls
             for edge, flags in self.variants[number].edges.items():
                 following = self._following(state, edge, flags)
                 if following is None or (edge.target, following) in self.arrivals:
@@ -103,7 +113,7 @@ class Contexts:
                 kept = flags & MAYBE if edge.kind in (LOOP, POOL) else flags & (MAYBE | ONCE)
                 before = arrival.flags & MAYBE if edge.kind in (LOOP, POOL) else arrival.flags
                 extra = 1 + (_DOUBT if kept & MAYBE else 0) + (_ONCE if kept & ONCE else 0)
-                self.offer(
+                self._offer(
                     (edge.target, following),
                     Arrival(
                         cost + extra,
@@ -112,6 +122,7 @@ class Contexts:
                         before | kept,
                         self.variants[number].labels.get(edge.site, "") if edge.kind not in (CALL, COROUTINE) else "",
                     ),
+                    place,
                 )
 
     def _following(self, state: State, edge: Edge, flags: int) -> Context | None:
@@ -148,6 +159,12 @@ class Contexts:
             seen.add(arrival.before)
             arrival = self.arrivals[arrival.before]
         return list(reversed(out))
+
+    def turn(self, state: State) -> int:
+        """How many states were reached before this one: tells the nearest of several that cost the same."""
+        if len(self._turns) != len(self.arrivals):
+            self._turns = {each: number for number, each in enumerate(self.arrivals)}
+        return self._turns[state]
 
     def has(self, variant: int, contexts: Iterable[Context]) -> bool:
         """Whether a variant runs in any of these contexts."""

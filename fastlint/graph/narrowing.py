@@ -32,7 +32,7 @@ _CURRENT = frozenset({"asyncio.get_event_loop", "asyncio.events.get_event_loop"}
 # A loop, or the number of a child: a child has no loop that runs
 _TRUE_ON_LOOP = frozenset({"asyncio._get_running_loop", "asyncio.events._get_running_loop", "os.fork"})
 _ENTERING = frozenset({"run_until_complete", "run_forever"})
-_ASKING = frozenset(name.rpartition(".")[2] for name in _RUNNING | _CURRENT)
+ASKING = frozenset(name.rpartition(".")[2] for name in _RUNNING | _CURRENT)
 # The questions of pipes and queues, as they are answered where there is something to take
 _READY = frozenset({("poll", True), ("ready", True), ("empty", False)})
 _MOST_BELOW = 24
@@ -51,6 +51,13 @@ class Narrowing(Kinds):
         self._demands: dict[FunctionRef, list[tuple[str, Node]]] = {}
         self._tested: dict[FunctionRef, dict[str, list[Test]]] = {}  # see `closures`
         self._answers: dict[tuple[ClassRef, str], tuple[str, tuple[str, ...]] | None] = {}
+
+    def forget_syntax(self) -> None:
+        """See `State.forget_syntax`."""
+        super().forget_syntax()
+        self._asking = self._demanding = self._traits = None
+        for asked in (self._demands, self._tested, self._answers):
+            asked.clear()
 
     def narrow(self, test: Node, truth: bool, frame: Frame) -> None:
         """Adjust the frame's names to the outcome of a test."""
@@ -344,7 +351,7 @@ class Narrowing(Kinds):
         """Whether a `try` body asks for the running loop (and so fails where there is none)."""
         calls = self.blocks_ask.get(id(block))
         if calls is None:
-            calls = self.blocks_ask[id(block)] = [call for call in _calls_in(block) if _called(call) in _ASKING]
+            calls = self.blocks_ask[id(block)] = [call for call in _calls_in(block) if _called(call) in ASKING]
         if not calls:
             return False
         # A `raise` of its own, or a loop that is entered, may fail where a loop runs, too
@@ -385,7 +392,7 @@ class Narrowing(Kinds):
                 if value[0] == "b":
                     value = value[1]
                 if value[0] == "f":
-                    verdict = self._probing_function((value[1], value[2]))
+                    verdict = self.is_probe((value[1], value[2]))
                     if verdict is not None:
                         return verdict
         return None
@@ -433,11 +440,11 @@ class Narrowing(Kinds):
     def _asking_functions(self) -> frozenset[str]:
         """The names of the functions that ask for the loop."""
         if self._asking is None:
-            askers = (ref for name in _ASKING for ref in self.world.mentions.get(name, ()) if ref[1] >= 0)
+            askers = (ref for name in ASKING for ref in self.world.mentions.get(name, ()) if ref[1] >= 0)
             self._asking = frozenset(self.world.function(ref).name for ref in askers)
         return self._asking
 
-    def _probing_function(self, ref: FunctionRef) -> str | None:
+    def is_probe(self, ref: FunctionRef) -> str | None:
         """Whether a function answers True on a loop ("on") or off it ("off")."""
         key = ("probe", ref)
         if key in self.facts:

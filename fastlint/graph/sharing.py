@@ -219,7 +219,8 @@ class Sharing:
     def _nearest(self, states: list[State]) -> State | None:
         """Of several states the one on whose way requests are, else the one with the shortest way."""
         ranked = [
-            (state not in self._overlaps, self.contexts.arrivals[state].cost, state[0], state) for state in states
+            (state not in self._overlaps, self.contexts.arrivals[state].cost, self.contexts.turn(state), state)
+            for state in states
         ]
         return min(ranked, key=lambda row: row[:3])[3] if ranked else None
 

@@ -85,11 +85,8 @@ class Variant:
     events: dict[Event, int] = field(default_factory=dict)
     records: dict[Record, int] = field(default_factory=dict)
     unresolved: set[int] = field(default_factory=set)
-    resolved: int = 0
     labels: dict[int, str] = field(default_factory=dict)  # what users call what is registered at a site
     names: dict[str, Values] = field(default_factory=dict)
-    returns: Values = UNKNOWN
-    yields: Values = UNKNOWN
     vague: bool = False  # some `return` gives what nobody knows
     runs: int = 0
     running: bool = False
@@ -162,6 +159,22 @@ class State(ABC):
         self.entering: Any = None  # the lock that is just being entered
         self.asked: tuple[int, int, Any] = (-1, -1, None)  # the lock whose method a variant calls at a site
         self.holds: dict[Any, dict[tuple[int, Edge | Event], None]] = {}  # lock -> what runs while it is held
+
+    def forget_syntax(self) -> None:
+        """Functions say something else than they did: what was only asked of their syntax is asked again."""
+        for asked in (
+            self.name_bindings,
+            self.signatures,
+            self.counted_names,
+            self.switch_names,
+            self.taken,
+            self.expressions_ask,
+            self.blocks_ask,
+            self.first_values,
+            self.later,
+        ):
+            asked.clear()
+        self.world.forget_implementers()
 
     # What grows
 

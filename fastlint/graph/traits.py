@@ -32,7 +32,7 @@ class Traits:
         for module in world.modules.values():
             for cls in module.facts.classes:
                 own.update((name, (module.name, at)) for name, all_of in cls.attribute_writers.items() for at in all_of)
-                for name, said in _sayings(world, (module.name, cls.index), cls):
+                for name, said in sayings(world, (module.name, cls.index), cls):
                     self._said.setdefault(name, {}).setdefault((module.name, cls.index), []).append(said)
         for name, classes in list(self._said.items()):
             answers = {answer for each in classes.values() for _, answer in each}
@@ -69,7 +69,7 @@ class Traits:
         return nearest[1]
 
 
-def _sayings(world: World, ref: ClassRef, cls: Class) -> Iterator[tuple[str, Said]]:
+def sayings(world: World, ref: ClassRef, cls: Class) -> Iterator[tuple[str, Said]]:
     """What a class says of its instances, name by name."""
     for name, answer in _assigned(cls.body, None):
         yield name, ("body", answer)

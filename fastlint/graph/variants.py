@@ -30,6 +30,8 @@ from fastlint.source.nodes import calls_within, nodes
 
 Keywords = Mapping[str | None, Values]
 
+MOST_MENTIONS = 25  # of a function whose callers are worth looking for: above that the name is common
+CALLED_BY_CLASS = frozenset({"__init__", "__new__", "__call__"})  # called by the name of their class
 _MOST_VARIANTS = 12
 _SIMPLE = frozenset({"e", "ret", "=", ":", "+="})  # statements that hold no others
 _UNSURE = object()  # assigned, and not a constant
@@ -115,7 +117,7 @@ class Variants(Members):
         receivers = (receiver,) if receiver is not None else UNKNOWN
         most = _MOST_OF_HIGHER_ORDER if higher_order else _MOST_VARIANTS
         full = len(self.of_function.get(ref, ())) >= most
-        if full and _key(ref, callee[3], receivers, interesting) not in self.by_key:
+        if full and variant_key(ref, callee[3], receivers, interesting) not in self.by_key:
             interesting = gathered
             if receiver is not None and receiver[0] == "o" and function.owner >= 0:
                 receivers = (("o", ref[0], function.owner, 0),)
@@ -185,7 +187,7 @@ class Variants(Members):
         return only_constant(self.class_attribute(owners[0], node[3], frame))
 
     def variant_of(self, ref: FunctionRef, env: int, receiver: Values, bindings: dict[str, Values]) -> Variant:
-        key = _key(ref, env, receiver, bindings)
+        key = variant_key(ref, env, receiver, bindings)
         found = self.by_key.get(key)
         if found is None:
             found = self.by_key[key] = Variant(len(self.variants), ref, env, receiver, bindings)
@@ -367,10 +369,10 @@ class Variants(Members):
         if function.is_lambda:
             return
         name = function.name
-        if name in ("__init__", "__new__", "__call__") and function.owner >= 0:
+        if name in CALLED_BY_CLASS and function.owner >= 0:
             name = self.world.class_((ref[0], function.owner)).name
         mentions = self.world.mentions.get(name, ())
-        if len(mentions) > 25:
+        if len(mentions) > MOST_MENTIONS:
             return
         for mention in mentions:
             if mention != ref and mention[1] >= 0:
@@ -445,7 +447,7 @@ class Variants(Members):
         return any(v[0] == "f" and self.world.function((v[1], v[2])).is_async for v in inner)
 
 
-def _key(ref: FunctionRef, env: int, receiver: Values, bindings: dict[str, Values]) -> Any:
+def variant_key(ref: FunctionRef, env: int, receiver: Values, bindings: dict[str, Values]) -> Any:
     """What tells one variant of a function from the others."""
     return ref, env, receiver, tuple(sorted(bindings.items()))
 

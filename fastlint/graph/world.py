@@ -240,6 +240,10 @@ class World:
                 self._implementers[ref] = []  # `def run(self, *args, **kwargs)`: whatever has a `run` fits
         return self._implementers[ref]
 
+    def forget_implementers(self) -> None:
+        """Functions may take something else than they did: who fits a Protocol is asked again."""
+        self._implementers.clear()
+
     def _has_method_like(self, candidate: ClassRef, protocol: ClassRef, name: str, bases_of: Any) -> bool:
         """Whether a class has, or inherits, a method that can stand in for that of a Protocol."""
         for above in self.order(candidate, bases_of):

@@ -28,7 +28,7 @@ _PLAIN = ("aliases", "makers", "prefixes")  # the tables whose entries are texts
 
 def encode(catalogue: Catalogue) -> bytes:
     """The catalogue as JSON text. What many calls share, as most of a library's do, is written once."""
-    specs = _Specs()
+    specs = SpecRows()
     answer: dict[str, Any] = {name: getattr(catalogue, name) for name in _PLAIN}
     answer["functions"] = {name: specs.number(spec) for name, spec in catalogue.functions.items()}
     answer["function_patterns"] = {
@@ -45,9 +45,7 @@ def encode(catalogue: Catalogue) -> bytes:
 def decode(text: bytes) -> Catalogue:
     """The catalogue that `encode` wrote. Raises `ValueError`, `TypeError`, `KeyError` or `IndexError` on others."""
     answer = json.loads(text)
-    specs: list[Spec] = []
-    for row in answer["specs"]:  # what holds otherwise stands before what asks for it
-        specs.append(_spec(row, specs))
+    specs = read_specs(answer["specs"])
     catalogue = Catalogue()
     for name in _PLAIN:
         getattr(catalogue, name).update(answer[name])
@@ -62,14 +60,15 @@ def decode(text: bytes) -> Catalogue:
     return catalogue
 
 
-class _Specs:
-    """The specs seen so far, each written once."""
+class SpecRows:
+    """Specs as rows of JSON, each written once; `number` says which row is which spec."""
 
     def __init__(self) -> None:
         self.rows: list[list[Any]] = []
         self._numbers: dict[int, tuple[int, Spec]] = {}  # by identity; the spec is kept so that it stays its own
 
     def number(self, spec: Spec) -> int:
+        """The number of a spec's row, which is written now if it is new."""
         known = self._numbers.get(id(spec))
         if known is not None:
             return known[0]
@@ -78,6 +77,14 @@ class _Specs:
         self.rows.append(row)
         self._numbers[id(spec)] = (len(self.rows) - 1, spec)
         return len(self.rows) - 1
+
+
+def read_specs(rows: list[list[Any]]) -> list[Spec]:
+    """The specs that `SpecRows` wrote. Raises `ValueError`, `TypeError` or `IndexError` on others."""
+    specs: list[Spec] = []
+    for row in rows:  # what holds otherwise stands before what asks for it
+        specs.append(_spec(row, specs))
+    return specs
 
 
 _OTHERWISE = [each.name for each in fields(Spec)].index("otherwise")
@@ -138,7 +145,7 @@ def _role(row: list[Any]) -> RoleSpec:
     )
 
 
-def _type_row(kind: TypeSpec, specs: _Specs) -> dict[str, Any]:
+def _type_row(kind: TypeSpec, specs: SpecRows) -> dict[str, Any]:
     """A type by the names of those of its fields that say something."""
     row: dict[str, Any] = {
         each.name: getattr(kind, each.name)

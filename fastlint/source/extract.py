@@ -12,7 +12,7 @@ from typing import Any
 
 import libcst as cst
 
-from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node, Param
+from fastlint.source.facts import SITES_OF_ONE, Block, Class, Function, ModuleFacts, Node, Param
 
 _LONGEST_ELIF = 500  # each is one `else` deeper, and whoever reads the facts needs stack for that
 _LONGEST_STRING = 400  # longer constants (prompts, templates) are never a name, a path, a URL or a mode
@@ -21,11 +21,12 @@ _LOOK_UPS = frozenset({"setdefault", "get"})  # handlers.setdefault(name, []).ap
 
 
 class _Walk:
-    """The state of one walk: facts so far, the functions and the classes that are open, the next site."""
+    """The state of one walk: facts so far, the functions and the classes that are open, the next site of the innermost
+    function and of those around it."""
 
-    __slots__ = ("class_", "facts", "functions", "generators", "path", "selves", "site", "trace")
+    __slots__ = ("class_", "facts", "functions", "generators", "outer", "path", "selves", "site", "trace")
 
-    def __init__(self, trace: list[Any] | None = None) -> None:
+    def __init__(self, trace: dict[int, Any] | None = None) -> None:
         self.facts = ModuleFacts()
         self.functions: list[int] = []  # open functions, innermost last
         self.generators: list[bool] = []
@@ -33,14 +34,37 @@ class _Walk:
         self.class_ = -1  # the class whose body is being read directly, or -1
         self.selves: list[tuple[str, int]] = []  # (first parameter, class) of the open functions; ("", -1) if none
         self.site = 0
+        self.outer: list[int] = []
         self.trace = trace
 
     def number(self, node: Any) -> int:
-        if self.trace is not None:
-            self.trace.append(node)
         site = self.site
+        if self.trace is not None:
+            self.trace[site] = node
         self.site = site + 1
         return site
+
+    def enter(self, function: int) -> None:
+        """What follows is in the body of a function."""
+        self.functions.append(function)
+        self.outer.append(self.site)
+        self.site = (function + 1) * SITES_OF_ONE
+
+    def leave(self) -> None:
+        """The body of the innermost function ends here."""
+        function = self.functions.pop()
+        self._count(function)
+        self.site = self.outer.pop()
+
+    def close(self) -> None:
+        """The module ends here."""
+        self._count(-1)
+
+    def _count(self, function: int) -> None:
+        used = self.site - (function + 1) * SITES_OF_ONE
+        if used > SITES_OF_ONE:
+            raise ValueError("a function of more than a million calls, attributes and statements")
+        self.facts.sites += used
 
     def inside(self) -> int:
         return self.functions[-1] if self.functions else -1
@@ -59,16 +83,16 @@ _EXPRESSIONS: dict[type, _Handler] = {}
 _STATEMENTS: dict[type, Callable[[Any, _Walk, Block], None]] = {}
 
 
-def extract(module: cst.Module, trace: list[Any] | None = None) -> ModuleFacts:
+def extract(module: cst.Module, trace: dict[int, Any] | None = None) -> ModuleFacts:
     """The facts of a parsed module; `trace`, where given, receives the node of every site, for `locate`.
 
-    Raises `RecursionError` on trees deeper than Python's recursion limit.
+    Raises `RecursionError` on trees deeper than Python's recursion limit, `ValueError` where a function is too large to
+    be numbered.
     """
     walk = _Walk(trace)
-    facts = walk.facts
-    _statements(module.body, walk, facts.body)
-    facts.sites = walk.site
-    return facts
+    _statements(module.body, walk, walk.facts.body)
+    walk.close()
+    return walk.facts
 
 
 def extract_expression(text: str) -> Node:
@@ -458,7 +482,7 @@ def _generator_expression(node: cst.GeneratorExp, walk: _Walk) -> Node:
     outer = walk.number(clauses[0].iter)
     target = _expression(clauses[0].target, walk)
     iterable = _expression(clauses[0].iter, walk)
-    walk.functions.append(index)
+    walk.enter(index)
     walk.generators.append(True)
     walk.selves.append(("", -1))
     body: Block = []
@@ -477,7 +501,7 @@ def _generator_expression(node: cst.GeneratorExp, walk: _Walk) -> Node:
             place.append(["if", test, inner, [], outer])
             place = inner
     place.append(["e", ["y", site, _expression(node.elt, walk)], site])
-    walk.functions.pop()
+    walk.leave()
     walk.selves.pop()
     walk.generators.pop()
     is_async = any(clause.asynchronous is not None for clause in clauses)
@@ -515,11 +539,11 @@ def _lambda(node: cst.Lambda, walk: _Walk) -> Node:
     index = _open_function(walk)
     site = walk.number(node)
     params = _parameters(node.params, walk)
-    walk.functions.append(index)
+    walk.enter(index)
     walk.generators.append(False)
     walk.selves.append(("", -1))
     value = _expression(node.body, walk)
-    walk.functions.pop()
+    walk.leave()
     walk.selves.pop()
     is_generator = walk.generators.pop()
     parent = walk.inside()
@@ -582,7 +606,7 @@ def _function(node: cst.FunctionDef, walk: _Walk, out: Block) -> None:
     params = _parameters(node.params, walk)
     returns = None if node.returns is None else _expression(node.returns.annotation, walk)
     owner = walk.class_
-    walk.functions.append(index)
+    walk.enter(index)
     walk.generators.append(False)
     walk.path.append(name)
     walk.class_ = -1
@@ -592,7 +616,7 @@ def _function(node: cst.FunctionDef, walk: _Walk, out: Block) -> None:
     walk.class_ = owner
     qualname = ".".join(walk.path)
     walk.path.pop()
-    walk.functions.pop()
+    walk.leave()
     is_generator = walk.generators.pop()
     walk.facts.functions[index] = Function(
         index,

@@ -38,8 +38,10 @@ Statements (each ends in its site, which is left out here; plain strings, such a
     ["def", index, name]  ["class", index, name]  ["global", [name]]  ["break"]  ["continue"]
     ["imp", [[bound, level, module, attribute]]]   attribute None: the module itself; bound "*": star import
 
-A *site* is the number of the node in walk order within its module; `locate` turns sites into lines and columns, only
-where something is reported.
+A *site* is the number of a node in its module; `locate` turns sites into lines and columns, only where something is
+reported. The body of each function has numbers of its own, in walk order, from (its index + 1) * SITES_OF_ONE on: an
+edit of one body leaves those of all others as they are. Decorators, parameters and the class around a function have
+the numbers of what is around them; of the module, from 0 on.
 """
 
 from __future__ import annotations
@@ -51,6 +53,8 @@ Node = Any
 """A node as described above, or None."""
 
 Block = list[Any]
+
+SITES_OF_ONE = 1 << 20  # numbers for the sites of one function: more than a file of 20 MB has
 
 
 class Param(NamedTuple):
@@ -112,4 +116,4 @@ class ModuleFacts:
     mutators: dict[str, list[int]] = field(default_factory=dict)
     rebinders: dict[str, list[int]] = field(default_factory=dict)
     imports: list[list[Any]] = field(default_factory=list)
-    sites: int = 0
+    sites: int = 0  # how many there are

@@ -2,8 +2,8 @@
 
 LibCST nodes carry no positions and its position provider costs two parses. The standard library's `ast` gives them
 for a tenth of one, so this walk numbers the nodes of an `ast` tree in exactly the order in which `extract` numbered
-the LibCST tree. Where `ast` cannot read the file (syntax newer than the running interpreter) the position provider
-is asked after all.
+the LibCST tree, each function apart. Where `ast` cannot read the file (syntax newer than the running interpreter) the
+position provider is asked after all.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import ast
 import warnings
 from typing import Any
 
+from fastlint.source.facts import SITES_OF_ONE
 from fastlint.source.parse import suspicious
 
 Span = tuple[int, int, int, int]
 """line, column, end line, end column; all from 1, columns in characters, the end exclusive."""
 
 
-def locate(source: bytes, expected: int) -> list[Span] | None:
+def locate(source: bytes, expected: int) -> dict[int, Span] | None:
     """The span of every site of a file, by site number; None where the count does not match what was extracted."""
     try:
         with warnings.catch_warnings():
@@ -34,29 +35,29 @@ def locate(source: bytes, expected: int) -> list[Span] | None:
     return spans if len(spans) == expected else None
 
 
-def _ask_libcst(source: bytes) -> list[Span]:
+def _ask_libcst(source: bytes) -> dict[int, Span]:
     """The spans by LibCST's own reckoning: two parses slower, and no newer Python is needed for newer syntax."""
     if suspicious(source):  # read by a process that may be lost: this one may not
-        return []
+        return {}
     import libcst as cst
     from libcst.metadata import MetadataWrapper, PositionProvider
 
     from fastlint.source.extract import extract
 
-    nodes: list[Any] = []
+    nodes: dict[int, Any] = {}
     try:
         wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
         positions = wrapper.resolve(PositionProvider)
         extract(wrapper.module, nodes)
     except Exception:  # the file changed since it was read, or is as deep as the stack: then it has no places
-        return []
-    spans: list[Span] = []
-    for site, node in enumerate(nodes):
+        return {}
+    spans: dict[int, Span] = {}
+    for site, node in nodes.items():
         start, end = positions[node].start, positions[node].end
-        if isinstance(node, (cst.FunctionDef, cst.ClassDef)) and nodes[site - 1] is node:
-            spans.append(_opening(start.line, start.column + 1))
+        if isinstance(node, (cst.FunctionDef, cst.ClassDef)) and nodes.get(site - 1) is node:
+            spans[site] = _opening(start.line, start.column + 1)
         else:
-            spans.append((start.line, start.column + 1, end.line, end.column + 1))
+            spans[site] = (start.line, start.column + 1, end.line, end.column + 1)
     return spans
 
 
@@ -73,13 +74,32 @@ class _Numbering:
     """Walks an `ast` tree in the order of `extract`."""
 
     def __init__(self, source: bytes) -> None:
-        self.spans: list[Span] = []
+        self.spans: dict[int, Span] = {}
+        self._site = 0  # the next one of the innermost function
+        self._functions = 0  # how many were opened so far
         # The lines in which a column is not the number of its character
         lines = [] if source.isascii() else _utf8_lines(source)
         self._wide = {number: line for number, line in enumerate(lines, 1) if not line.isascii()}
 
     def add(self, node: Any) -> None:
-        self.spans.append(self.span(node))
+        self._place(self.span(node))
+
+    def _place(self, span: Span) -> None:
+        self.spans[self._site] = span
+        self._site += 1
+
+    def _open(self) -> int:
+        """The number of a function that begins here; its body comes later."""
+        self._functions += 1
+        return self._functions
+
+    def _enter(self, function: int) -> int:
+        """What follows is in the body of a function; the next site of what is around it, for `_leave`."""
+        outer, self._site = self._site, function * SITES_OF_ONE
+        return outer
+
+    def _leave(self, outer: int) -> None:
+        self._site = outer
 
     def span(self, node: Any) -> Span:
         line, column, end_line, end_column = node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
@@ -118,14 +138,17 @@ class _Numbering:
             self.expression(node.target)
             self.expression(node.value)
         elif kind in ("FunctionDef", "AsyncFunctionDef"):
-            self.spans.append(_opening(*self.span(node)[:2]))
+            function = self._open()
+            self._place(_opening(*self.span(node)[:2]))
             for decorator in node.decorator_list:
                 self.expression(decorator)
             self.parameters(node.args)
             self.expression(node.returns)
+            outer = self._enter(function)
             self.block(node.body)
+            self._leave(outer)
         elif kind == "ClassDef":
-            self.spans.append(_opening(*self.span(node)[:2]))
+            self._place(_opening(*self.span(node)[:2]))
             for decorator in node.decorator_list:
                 self.expression(decorator)
             for base in node.bases:
@@ -150,7 +173,7 @@ class _Numbering:
             self.block(node.body)
             self.block(node.orelse)
         elif kind in ("For", "AsyncFor"):
-            self.spans.append(self.span(node.iter))
+            self.add(node.iter)
             self.expression(node.target)
             self.expression(node.iter)
             self.block(node.body)
@@ -252,14 +275,7 @@ class _Numbering:
                 self.expression(key)
                 self.expression(value)
         elif kind is ast.GeneratorExp:
-            self.add(node)
-            for clause in node.generators:
-                self.add(clause.iter)
-                self.expression(clause.target)
-                self.expression(clause.iter)
-                for condition in clause.ifs:
-                    self.expression(condition)
-            self.expression(node.elt)
+            self._generator(node)
         elif kind in (ast.ListComp, ast.SetComp, ast.DictComp):
             if kind is ast.DictComp:
                 self.expression(node.key)
@@ -273,9 +289,12 @@ class _Numbering:
                 for condition in clause.ifs:
                     self.expression(condition)
         elif kind is ast.Lambda:
+            function = self._open()
             self.add(node)
             self.parameters(node.args)
+            outer = self._enter(function)
             self.expression(node.body)
+            self._leave(outer)
         elif kind is ast.NamedExpr or kind is ast.Starred:
             self.expression(node.value)
         elif kind is ast.Slice:
@@ -288,6 +307,21 @@ class _Numbering:
         elif kind is ast.FormattedValue:
             self.expression(node.value)
             self.expression(node.format_spec)
+
+    def _generator(self, node: ast.GeneratorExp) -> None:
+        function = self._open()
+        self.add(node)
+        outer = self._site
+        for number, clause in enumerate(node.generators):
+            self.add(clause.iter)
+            self.expression(clause.target)
+            self.expression(clause.iter)
+            if not number:  # the outermost iterable is evaluated outside
+                outer = self._enter(function)
+            for condition in clause.ifs:
+                self.expression(condition)
+        self.expression(node.elt)
+        self._leave(outer)
 
     def chain(self, node: Any) -> None:
         links: list[Any] = []

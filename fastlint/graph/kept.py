@@ -1,0 +1,181 @@
+"""A finished analysis as JSON, and back: so that the next run need not begin anew. Decides nothing about what is in it.
+
+All that `State` has found is tuples of texts and numbers: each is written once, after those that it holds, and is known
+by its number from then on. What is only asked of the syntax of functions is not kept: whoever needs it asks again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlint.graph.state import Edge, Event, Record, State, Variant
+from fastlint.graph.variants import variant_key
+from fastlint.rulebook.compiled import SpecRows, read_specs
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def rows_of(state: State) -> dict[str, Any]:
+    """What a settled analysis has found. Raises `TypeError` where it holds what JSON cannot say."""
+    tuples = _Tuples()
+    number = tuples.number
+    specs = SpecRows()
+    events: dict[Event, int] = {}
+
+    def event(one: Event) -> int:
+        known = events.get(one)
+        if known is None:
+            row = (one.site, one.name, one.rule, specs.number(one.spec), one.lock, one.of)
+            known = events[one] = number(row)
+        return known
+
+    variants = [
+        [
+            number(variant.function),
+            variant.env,
+            number(variant.receiver),
+            _flat((name, number(values)) for name, values in variant.bindings.items()),
+            _flat((*edge, flags) for edge, flags in variant.edges.items()),
+            _flat((event(one), flags) for one, flags in variant.events.items()),
+            _flat((number(tuple(record)), flags) for record, flags in variant.records.items()),
+            sorted(variant.unresolved),
+            _flat(variant.labels.items()),
+            _flat((name, number(values)) for name, values in variant.names.items()),
+            variant.vague,
+        ]
+        for variant in state.variants
+    ]
+    holds = [
+        [
+            number(lock),
+            _flat((each, event(what) if isinstance(what, Event) else -1 - number(tuple(what))) for each, what in held),
+        ]
+        for lock, held in state.holds.items()
+    ]
+    return {
+        "variants": variants,
+        "facts": _flat((number(key), number(values)) for key, values in state.facts.items()),
+        "readers": [[number(key), *sorted(readers)] for key, readers in state.readers.items()],
+        "holds": holds,
+        "bodies": {name: variant.number for name, variant in state.bodies.items()},
+        "prefixes": _flat((number(key), prefix) for key, prefix in state.prefixes.items()),
+        "included": _flat((number(key), number(row)) for key, row in state.included.items()),
+        "inclusions": [
+            [number(key), [[number(where), node] for where, node in calls.items()]]
+            for key, calls in state.inclusions.items()
+        ],
+        "hooks": [
+            [number(ref), _flat((number(hook), label) for hook, label in hooks.items())]
+            for ref, hooks in state.model_hooks.items()
+        ],
+        "servers": sorted(state.servers),
+        "unbound": [number(key) for key in state.unbound],
+        "retired": sorted(state.retired),
+        "specs": specs.rows,
+        "tuples": tuples.rows,  # last: by now all of them are known
+    }
+
+
+def fill(state: State, rows: dict[str, Any]) -> None:
+    """Put what `rows_of` wrote into a state that has found nothing yet. Raises `ValueError`, `TypeError`, `KeyError` or
+    `IndexError` on what it did not write."""
+    tuples: list[Any] = []
+    for row in rows["tuples"]:
+        tuples.append(tuple([(tuples[each[0]] if each else ...) if each.__class__ is list else each for each in row]))
+    specs = read_specs(rows["specs"])
+    events: dict[int, Event] = {}
+
+    def event(place: int) -> Event:
+        known = events.get(place)
+        if known is None:
+            site, name, rule, spec, lock, of = tuples[place]
+            known = events[place] = Event(site, name, rule, specs[spec], lock, of)
+        return known
+
+    for number, row in enumerate(rows["variants"]):
+        ref, env, receiver, bindings, edges, met, records, unresolved, labels, names, vague = row
+        variant = Variant(
+            number,
+            tuples[ref],
+            env,
+            tuples[receiver],
+            {name: tuples[values] for name, values in _pairs(bindings)},
+            {
+                Edge(*edge): flags
+                for *edge, flags in zip(edges[::4], edges[1::4], edges[2::4], edges[3::4], strict=True)
+            },
+            {event(each): flags for each, flags in _pairs(met)},
+            {Record(*tuples[each]): flags for each, flags in _pairs(records)},
+            set(unresolved),
+            dict(_pairs(labels)),
+            {name: tuples[values] for name, values in _pairs(names)},
+            vague,
+            1,
+        )
+        state.variants.append(variant)
+        state.by_key[variant_key(variant.function, env, variant.receiver, variant.bindings)] = variant
+        state.of_function.setdefault(variant.function, []).append(variant)
+    state.facts.update((tuples[key], tuples[values]) for key, values in _pairs(rows["facts"]))
+    state.readers.update((tuples[key], set(readers)) for key, *readers in rows["readers"])
+    for lock, held in rows["holds"]:
+        state.holds[tuples[lock]] = {
+            (each, event(what) if what >= 0 else Edge(*tuples[-1 - what])): None for each, what in _pairs(held)
+        }
+    state.bodies.update((name, state.variants[number]) for name, number in rows["bodies"].items())
+    state.prefixes.update((tuples[key], prefix) for key, prefix in _pairs(rows["prefixes"]))
+    state.included.update((tuples[key], tuples[row]) for key, row in _pairs(rows["included"]))
+    for key, calls in rows["inclusions"]:
+        state.inclusions[tuples[key]] = {tuples[where]: node for where, node in calls}
+    for ref, hooks in rows["hooks"]:
+        state.model_hooks[tuples[ref]] = {tuples[hook]: label for hook, label in _pairs(hooks)}
+    state.servers.update(rows["servers"])
+    state.unbound.update(tuples[key] for key in rows["unbound"])
+
+
+class _Tuples:
+    """Tuples of texts, numbers and tuples as rows of JSON: a tuple in another one is a list of its number; the constant
+    `...` is an empty list."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[Any]] = []
+        self._numbers: dict[Any, int] = {}
+        self._known: dict[int, tuple[int, Any]] = {}  # by identity; the tuple is kept so that it stays its own
+
+    def number(self, one: tuple[Any, ...]) -> int:
+        """The number of a tuple's row, which is written now if it is new."""
+        known = self._known.get(id(one))
+        if known is not None:
+            return known[0]
+        row: list[Any] = []
+        key: list[Any] = []  # True and 1 are equal, and not the same
+        for each in one:
+            if each.__class__ is str or each.__class__ is int:
+                row.append(each)
+                key.append(each)
+            elif isinstance(each, tuple):
+                place = self.number(each)
+                row.append([place])
+                key.append((place,))
+            elif each is ...:
+                row.append([])
+                key.append(())
+            elif isinstance(each, _PLAIN):
+                row.append(each)
+                key.append((each.__class__, each))
+            else:
+                raise TypeError(each)
+        same = tuple(key)
+        number = self._numbers.get(same)
+        if number is None:
+            number = self._numbers[same] = len(self.rows)
+            self.rows.append(row)
+        self._known[id(one)] = number, one
+        return number
+
+
+def _flat(rows: Any) -> list[Any]:
+    return [each for row in rows for each in row]
+
+
+def _pairs(row: list[Any]) -> Any:
+    return zip(row[::2], row[1::2], strict=True)

@@ -1,0 +1,83 @@
+"""What others see of a function when they look at its body instead of running it. Looks at facts alone.
+
+Most of what a function does becomes known by analysing it. A few questions are asked of its syntax: whether it is a
+stub, what it says of its class, what it has tested before it made another function.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlint.graph.closures import test_in_attribute, tests_of_parameters
+from fastlint.graph.constants import bindings_of
+from fastlint.graph.gathered import counted_names
+from fastlint.graph.guards import demanded_instances, gives_something, raises, statements_of
+from fastlint.graph.shapes import last_name
+from fastlint.graph.state import is_trivial
+from fastlint.graph.traits import sayings
+from fastlint.graph.world import FunctionRef, World
+from fastlint.source.facts import SITES_OF_ONE, Block, Function
+from fastlint.source.nodes import calls_within
+
+
+def seen_from_outside(world: World, ref: FunctionRef) -> Any:
+    """All that anybody but its callers may ask of a function's body; equal where nobody can tell two bodies apart."""
+    function = world.function(ref)
+    body = function.body
+    out: list[Any] = [is_trivial(body), raises(body, "NotImplementedError")]
+    if function.owner >= 0:
+        home = (ref[0], function.owner)
+        cls = world.class_(home)
+        out.append(sorted(map(repr, sayings(world, home, cls))))
+        out.extend(test_in_attribute(world, home, name) for name, at in cls.attribute_writers.items() if ref[1] in at)
+    functions = world.modules[ref[0]].facts.functions
+    out.extend(
+        tests_of_parameters(world, (ref[0], each.index))
+        for each in functions
+        if each is not None and each.parent == ref[1] and not each.is_lambda
+    )
+    if function.parent >= 0 and not function.is_async:
+        out.append({call[2][1] for call in calls_within(body) if call[2] is not None and call[2][0] == "n"})
+    out.append(_made_and_returned(body))
+    return _without_sites(out, ref[1])
+
+
+def _made_and_returned(body: Block) -> list[Any]:
+    """The names that a body returns of what it may have made as a router, with how: whoever includes one asks that."""
+    returned = {
+        statement[1][1]
+        for statement in statements_of(body)
+        if statement[0] == "ret" and statement[1] is not None and statement[1][0] == "n"
+    }
+    made = bindings_of(body) if returned else {}
+    calls = [(name, made[name]) for name in sorted(returned) if isinstance(made.get(name), list)]
+    return [
+        (name, last_name(call), [value for keyword, value in call[4] if keyword == "prefix"])
+        for name, call in calls
+        if call[0] == "c" and (last_name(call) or "")[:1].isupper()
+    ]
+
+
+def declared(function: Function) -> Any:
+    """What a function says that it takes and gives."""
+    return _without_sites([function.params, function.returns], function.index)
+
+
+def asked_of_arguments(function: Function) -> Any:
+    """What a call of a function depends on beside its parameters: what the body asks of them, and whether it gives
+    anything."""
+    body = function.body
+    return _without_sites(
+        [counted_names(function), gives_something(body), list(demanded_instances(body))], function.index
+    )
+
+
+def _without_sites(node: Any, index: int) -> Any:
+    """A record in which the sites of one function are left out: they tell which node it is, not what it says."""
+    if isinstance(node, (list, tuple)):
+        if node and node[0] == "k":
+            return tuple(node)
+        return tuple([_without_sites(each, index) for each in node])
+    if node.__class__ is int and node // SITES_OF_ONE == index + 1:
+        return None
+    return node

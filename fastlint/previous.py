@@ -1,0 +1,65 @@
+"""The last analysis that was made of a project from its beginning, kept so that the next one may go on from its end.
+
+Keeps it with a note of the facts that it was made of, and says which of them are others now. Whether the analysis can
+be continued is not decided here (see `graph.relink`). JSON in the cache, like everything there: not trusted (a wrong
+shape is no analysis), not needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from fastlint.cache import compiled, folder
+from fastlint.cache.facts import FactStore
+from fastlint.source.encoding import decode
+from fastlint.source.facts import ModuleFacts
+
+if TYPE_CHECKING:
+    from fastlint.graph.relink import Past
+    from fastlint.reading import Reading
+
+_FOLDER = "analyses"
+_MOST = 4  # of one cache: one for each set of settings and folders in use
+
+
+class Previous:
+    """The earlier analysis of the project that a question is about."""
+
+    def __init__(self, cache: str, question: str, store: FactStore) -> None:
+        self._cache = cache
+        self._question = question
+        self._name = os.path.join(_FOLDER, question[:16])
+        self._store = store
+
+    def past(self, reading: Reading) -> Past | None:
+        """The analysis, with the former facts of the modules that have others now; None where there is none of the same
+        files, or some of those facts are gone."""
+        from fastlint.graph.relink import Past
+
+        text = compiled.load(self._cache, self._name)
+        try:
+            kept: dict[str, Any] = json.loads(text) if text is not None else {}
+            if kept.get("question") != self._question:
+                return None
+            files: list[list[str]] = kept["files"]
+            if [path for path, *_ in files] != [file.relative for file, _ in reading.facts]:
+                return None
+            before: dict[str, ModuleFacts] = {}
+            for (path, source, facts), (file, _) in zip(files, reading.facts, strict=True):
+                if reading.contents[path].facts != facts:
+                    encoded = self._store.load(source)
+                    if encoded is None:
+                        return None
+                    before[file.module] = decode(encoded)
+            return Past(kept["rows"], before)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+
+    def keep(self, rows: dict[str, Any], reading: Reading) -> None:
+        """Keep an analysis for the next run."""
+        files = [[file.relative, *reading.contents[file.relative][:2]] for file, _ in reading.facts]
+        kept = {"question": self._question, "files": files, "rows": rows}
+        compiled.save(self._cache, self._name, json.dumps(kept, separators=(",", ":"), check_circular=False).encode())
+        folder.keep_newest(os.path.join(self._cache, _FOLDER), _MOST)

@@ -1,0 +1,471 @@
+"""After an edit of functions the last analysis goes on from its end, and says what one from the beginning says."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import re
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fastlint.graph.build
+import fastlint.source.parallel
+from fastlint.cache import folder
+from fastlint.config import Config
+from fastlint.engine import check
+from fastlint.finding import Confidence, Severity
+from fastlint.graph.relink import Past, Relinker
+from fastlint.graph.world import World
+from fastlint.report import FORMATS, Style
+from fastlint.report.model import CheckRequest
+from fastlint.rulebook.where import rules_folder
+from fastlint.rulebook.words import load_words
+from fastlint.source.parse import parse_encoded
+
+APPLICATIONS = ("demo", "entry_dependencies", "executors_and_threads", "regressions_held_locks", "shared_state")
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+WORDS = load_words(rules_folder())
+MAIN = """import asyncio
+import time
+from typing import Protocol
+
+import requests
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware.base import BaseHTTPMiddleware
+
+from app import helpers, store
+
+app = FastAPI()
+router = APIRouter(prefix="/items")
+
+
+@app.get("/")
+async def index():
+    value = helpers.quick(3)
+    return value
+
+
+@app.get("/slow")
+async def slow():
+    return helpers.slow()
+
+
+@router.get("/{key}")
+async def item(key: str, session=Depends(helpers.session)):
+    def inner():
+        return here(key)
+
+    here = helpers.quick
+    result = inner()
+    store.keep(key, result)
+    return result
+
+
+@app.get("/both")
+async def both():
+    await asyncio.to_thread(helpers.in_thread)
+    return helpers.chosen()()
+
+
+def build(target):
+    target.include_router(router)
+
+
+build(app)
+
+
+class Waiter(Protocol):
+    def wait(self, seconds): ...
+
+
+class Clock:
+    def wait(self, seconds):
+        return seconds
+
+    def tick(self):
+        return self.wait(1)
+
+
+class Unused(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        time.sleep(1)
+        return await call_next(request)
+
+
+async def look(waiter: Waiter):
+    return waiter.wait(2)
+"""
+HELPERS = """import asyncio
+import time
+
+import requests
+
+
+def quick(number):
+    return number
+
+
+def slow():
+    return deep()
+
+
+def deep():
+    total = 1
+    return total
+
+
+def lonely():
+    time.sleep(2)
+
+
+def session():
+    return None
+
+
+def in_thread():
+    return 1
+
+
+def chosen():
+    return quick_one
+
+
+def quick_one():
+    return 1
+
+
+def slow_one():
+    time.sleep(3)
+
+
+def on_loop():
+    try:
+        asyncio.get_running_loop()
+        return True
+    except RuntimeError:
+        return False
+
+
+def ask():
+    if not on_loop():
+        time.sleep(4)
+
+
+def outer():
+    name = 1
+
+    def change():
+        nonlocal name
+        name = 2
+
+    change()
+    return name
+
+
+async def everybody():
+    ask()
+    outer()
+"""
+STORE = """import time
+
+kept = {}
+
+
+def keep(key, value):
+    kept[key] = value
+
+
+def forget(key):
+    del kept[key]
+"""
+
+
+@dataclass
+class Links:
+    """How often an analysis was continued, and why it was not."""
+
+    continued: int = 0
+    reasons: list[str] = None  # type: ignore[assignment]  # filled below
+
+
+parsed_once = cache(parse_encoded)
+
+
+@pytest.fixture(autouse=True)
+def _parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastlint.source.parallel, "parse_encoded", parsed_once)
+
+
+@pytest.fixture
+def links(monkeypatch: pytest.MonkeyPatch) -> Links:
+    told = Links(0, [])
+    relink = Relinker.relink
+
+    def counted(self: Relinker) -> bool:
+        done = relink(self)
+        told.continued += done
+        if not done:
+            told.reasons.append(self.reason)
+        return done
+
+    monkeypatch.setattr(Relinker, "relink", counted)
+    return told
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    (root / "app").mkdir(parents=True)
+    (root / "pyproject.toml").write_text("[project]\nname = 'app'\n")
+    for name, text in (("__init__", ""), ("main", MAIN), ("helpers", HELPERS), ("store", STORE)):
+        (root / "app" / f"{name}.py").write_text(text)
+    both(root)
+    return root
+
+
+def said(root: Path, cached: bool) -> str:
+    config = Config(severity=Severity.INFO, confidence=Confidence.LOW, root=str(root))
+    report = check(CheckRequest((str(root),), config, cached=cached, unresolved=True))
+    text = FORMATS["json"](report, WORDS, Style(unresolved=True))
+    return re.sub(r'"seconds": [\d.]+', '"seconds": 0', text)
+
+
+def both(root: Path) -> str:
+    """What is said with and without cache, which must be the same."""
+    text = said(root, cached=True)
+    assert text == said(root, cached=False)
+    return text
+
+
+def findings(text: str) -> list[dict[str, Any]]:
+    found = json.loads(text)["findings"]
+    assert isinstance(found, list)
+    return found
+
+
+def edit(root: Path, name: str, old: str, new: str) -> None:
+    path = root / "app" / f"{name}.py"
+    text = path.read_text()
+    assert text.count(old) == 1, (old, text.count(old))
+    path.write_text(text.replace(old, new))
+
+
+CONTINUED = {
+    "a statement": ("helpers", "    total = 1\n", "    total = 1\n    edited = 1\n"),
+    "a blocking call": ("helpers", "    total = 1\n", "    total = 1\n    time.sleep(1)\n"),
+    "a call of a function that nobody had called": (
+        "helpers",
+        "    total = 1\n",
+        "    total = 1\n    lonely()\n",
+    ),
+    "another value": ("helpers", "    return quick_one\n", "    return quick_one if time.time() else slow_one\n"),
+    "a branch": (
+        "main",
+        "    value = helpers.quick(3)\n",
+        "    if value := helpers.quick(3):\n        time.sleep(1)\n",
+    ),
+    "a parameter": ("helpers", "def deep():\n", "def deep(times=2):\n"),
+    "a parameter of a method": ("main", "    def tick(self):\n", "    def tick(self, twice=False):\n"),
+    "a name that no inner function uses": (
+        "main",
+        "    result = inner()\n",
+        "    fresh = 1\n    result = inner()\n",
+    ),
+    "a mention of a function whose callers are looked for": (
+        "main",
+        "async def slow():\n    return helpers.slow()\n",
+        "async def slow():\n    store.keep(1, requests.Session())\n    return helpers.slow()\n",
+    ),
+    "a thread's function": ("helpers", "def in_thread():\n", "def in_thread():\n    requests.get('http://a')\n"),
+}
+ANEW = {
+    "the module": ("main", "build(app)\n", "build(app)\nbuild(app)\n"),
+    "an import": ("helpers", "import asyncio\n", "import asyncio\nimport os\n"),
+    "a function more": ("helpers", "def lonely():\n", "def lonelier():\n    pass\n\n\ndef lonely():\n"),
+    "a lambda": ("helpers", "    total = 1\n", "    total = (lambda: 1)()\n"),
+    "a decorator": ("main", '@app.get("/both")\n', '@app.get("/other")\n'),
+    "a call less": ("helpers", "    return deep()\n", "    return None\n"),
+    "a value less": ("helpers", "    return quick_one\n", "    return None\n"),
+    "a router": ("main", "    target.include_router(router)\n", "    target.include_router(router, prefix='/more')\n"),
+    "a question about the loop": ("helpers", "        return True\n", "        return False\n"),
+    "the name of a middleware": ("main", "    value = helpers.quick(3)\n", "    value = helpers.quick(Unused)\n"),
+    "what an inner function calls": ("main", "    here = helpers.quick\n", "    here = helpers.slow\n"),
+    "a name of the function around it": ("helpers", "        name = 2\n", "        name = quick_one\n"),
+    "what a Protocol takes": ("main", "    def wait(self, seconds):\n", "    def wait(self, seconds, more=1):\n"),
+    "a parameter with a default that decides": (
+        "helpers",
+        "def deep():\n    total = 1\n",
+        "def deep(wait=True):\n    total = 1\n    if wait:\n        time.sleep(1)\n",
+    ),
+    "a stub": ("main", "    def wait(self, seconds): ...\n", "    def wait(self, seconds): return 1\n"),
+}
+
+
+@pytest.mark.parametrize("name", CONTINUED)
+def test_an_edit_that_takes_nothing_away_is_taken_in(project: Path, links: Links, name: str) -> None:
+    edit(project, *CONTINUED[name])
+    both(project)
+    assert (links.continued, links.reasons) == (1, [])
+
+
+@pytest.mark.parametrize("name", ANEW)
+def test_after_any_other_edit_all_is_analysed_anew(project: Path, links: Links, name: str) -> None:
+    edit(project, *ANEW[name])
+    both(project)
+    assert links.continued == 0
+    assert len(links.reasons) == 1
+    edit(project, "helpers", "def lonely():\n", "def lonely():\n    edited = 1\n")
+    both(project)
+    assert links.continued == 1, "what was made anew was not kept"
+
+
+def test_what_was_added_is_found_and_what_was_taken_away_is_not(project: Path, links: Links) -> None:
+    before = findings(both(project))
+    edit(project, *CONTINUED["a blocking call"])
+    more = [each["message"] for each in findings(both(project)) if each not in before]
+    assert any(message.startswith("`time.sleep` ") for message in more)
+    edit(project, *reversed_edit(CONTINUED["a blocking call"]))
+    assert findings(both(project)) == before
+    assert links.reasons == []
+
+
+def reversed_edit(given: tuple[str, str, str]) -> tuple[str, str, str]:
+    return given[0], given[2], given[1]
+
+
+def test_edits_of_several_files_add_up(project: Path, links: Links) -> None:
+    edit(project, *CONTINUED["a blocking call"])
+    both(project)
+    edit(project, "store", "    del kept[key]\n", "    del kept[key]\n    time.sleep(1)\n")
+    both(project)
+    edit(project, *CONTINUED["a branch"])
+    both(project)
+    assert (links.continued, links.reasons) == (3, [])
+
+
+def test_an_analysis_without_its_facts_is_none(project: Path, links: Links) -> None:
+    edit(project, *CONTINUED["a blocking call"])
+    shutil.rmtree(project / folder.NAME / "facts")
+    both(project)
+    assert (links.continued, links.reasons) == (0, [])
+
+
+@pytest.mark.parametrize("key", ["question", "files", "rows"])
+@pytest.mark.parametrize("value", [None, [], {}, "x", [[1]]])
+def test_a_forged_analysis_is_none(project: Path, key: str, value: object) -> None:
+    (kept,) = (project / folder.NAME / "analyses").iterdir()
+    head, _, text = zlib.decompress(kept.read_bytes()).partition(b"\n")
+    document = {**json.loads(text), key: value}
+    kept.write_bytes(zlib.compress(head + b"\n" + json.dumps(document).encode()))
+    edit(project, *CONTINUED["a blocking call"])
+    both(project)
+
+
+def test_few_analyses_are_kept(project: Path) -> None:
+    for number in range(6):
+        root = project / "app"
+        config = Config(severity=Severity.INFO, root=str(project), entry_points=(f"app.helpers.{number}*",))
+        check(CheckRequest((str(root),), config, cached=True, cache=str(project / folder.NAME)))
+    assert len(list((project / folder.NAME / "analyses").iterdir())) == 4
+
+
+# --- an analysis and its rows -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("application", APPLICATIONS)
+def test_rows_of_json_are_the_analysis(application: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Continued from its own rows with nothing changed."""
+    root = tmp_path / application
+    shutil.copytree(FIXTURES / application, root, ignore=shutil.ignore_patterns(folder.NAME))
+    before = said(root, cached=False)
+    built = fastlint.graph.build.build_graph
+    done: list[bool] = []
+
+    def twice(modules: Any, catalogue: Any, entry_points: Any, past: Any = None, keep: bool = False) -> Any:
+        modules = list(modules)
+        rows = json.loads(json.dumps(built(modules, catalogue, entry_points, keep=True).kept))
+        again = [(replace(module, bindings={}, stars=[], class_bindings={}), aliases) for module, aliases in modules]
+        graph = built(again, catalogue, entry_points, Past(rows, {}), keep=True)
+        done.append(graph.kept is None)
+        return graph
+
+    monkeypatch.setattr(fastlint.graph.build, "build_graph", twice)
+    assert said(root, cached=False) == before
+    assert done == [True]
+
+
+def test_true_is_not_one(project: Path) -> None:
+    from fastlint.graph.kept import fill, rows_of
+    from fastlint.graph.statements import Interpreter
+    from fastlint.rulebook.catalogue import Catalogue
+
+    world = World(Catalogue())
+    state = Interpreter(world)
+    values = (("k", True), ("k", 1), ("k", 1.0), ("k", None), ("k", ...), ("k", ""))
+    state.facts[("param", ("m", 0), "x")] = values
+    state.facts[("param", ("m", 0), "y")] = (("k", 1),)
+    again = Interpreter(world)
+    fill(again, json.loads(json.dumps(rows_of(state))))
+    assert again.facts == state.facts
+    kept = again.facts[("param", ("m", 0), "x")]
+    assert [type(value[1]) for value in kept] == [type(value[1]) for value in values]
+    assert type(again.facts[("param", ("m", 0), "y")][0][1]) is int
+
+
+# --- edits by chance ----------------------------------------------------------------------------------------------
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.body[0].lineno > node.lineno:
+            yield node
+
+
+def edited(source: str, chance: random.Random) -> str:
+    """The source with one statement of one function left out, written twice, or put behind a test."""
+    tree, lines = ast.parse(source), source.splitlines(keepends=True)
+    found = [
+        statement
+        for function in functions(tree)
+        for statement in function.body
+        if isinstance(statement, (ast.Expr, ast.Assign, ast.Return, ast.If, ast.With))
+    ]
+    if not found:
+        return source
+    statement = chance.choice(found)
+    begin, end = statement.lineno - 1, statement.end_lineno or statement.lineno
+    own, indent = lines[begin:end], " " * statement.col_offset
+    ways: list[Callable[[], list[str]]] = [
+        lambda: [f"{indent}pass\n"],
+        lambda: [*own, *own],
+        lambda: [f"{indent}if len('edited'):\n", *(f"    {line}" for line in own)],
+        lambda: [f"{indent}print('edited')\n", *own],
+        lambda: [f"{indent}open('edited').read()\n", *own],
+    ]
+    lines[begin:end] = chance.choice(ways)()
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("application", APPLICATIONS)
+def test_edits_by_chance(application: str, tmp_path: Path, links: Links) -> None:
+    root = tmp_path / application
+    shutil.copytree(FIXTURES / application, root, ignore=shutil.ignore_patterns(folder.NAME))
+    both(root)
+    chance = random.Random(application)
+    files = sorted(path for path in root.rglob("*.py") if b"def " in path.read_bytes())
+    for _ in range(8):
+        path = chance.choice(files)
+        source = path.read_bytes()
+        text = edited(source.decode(), chance)
+        path.write_bytes(text.encode())
+        both(root)
+        path.write_bytes(source)
+    assert links.continued >= 2, links.reasons
