@@ -3,8 +3,8 @@
     python bench/edits.py [--edits N] [--seed N] APPLICATION...
 
 After an edit of functions a run may go on where the last analysis ended (`fastlint/graph/relink.py`); it must say what
-one from the beginning says. Works on a copy of each application. Prints every difference, how many edits could be taken in
-and why the others could not, and ends in 1 where anything differs.
+one from the beginning says. Works on a copy of each application. Prints every difference, how many edits could be taken
+in and why the others could not, and ends in 1 where anything differs.
 """
 
 from __future__ import annotations

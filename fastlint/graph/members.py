@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastlint.graph.names import _FEW, Names
+from fastlint.graph.names import FEW, Names
 from fastlint.graph.state import IMPLICIT, MAYBE, ONCE, Frame, is_trivial
 from fastlint.graph.values import (
     BEYOND,
@@ -118,7 +118,7 @@ class Members(Names):
         if key not in self.readers:
             self.readers[key] = set()
             writers = self.world.writers.get(name, ())
-            for ref in writers[:_FEW]:
+            for ref in writers[:FEW]:
                 if ref[1] >= 0:
                     self.ensure(ref)
         return self.with_items(self.read(key, frame), ("aitems", _STATE, name), name, frame)
@@ -260,7 +260,7 @@ class Members(Names):
                         declared = tuple(("b", v, value) if v[0] == "f" else v for v in declared)
             assigned = union(assigned, self._assigned(above, name, frame))
         if not assigned and not declared and not value[3]:
-            for candidate in self.world.subclasses(ref, self.bases)[:_FEW]:
+            for candidate in self.world.subclasses(ref, self.bases)[:FEW]:
                 assigned = union(assigned, self._assigned(candidate, name, frame))
         found = (
             self.as_declared(assigned, declared) if any(v[0] != "k" for v in assigned) else union(declared, assigned)
@@ -374,7 +374,7 @@ class Members(Names):
         """What anybody else assigns to this attribute of an instance of the class."""
         key = ("attr", ref, name)
         writers = self.world.writers.get(name, ())
-        if writers and len(writers) <= _FEW and ("outside", ref, name) not in self.facts:
+        if writers and len(writers) <= FEW and ("outside", ref, name) not in self.facts:
             self.facts[("outside", ref, name)] = UNKNOWN
             for writer in writers:
                 if writer[1] >= 0:

@@ -15,7 +15,7 @@ from fastlint.rulebook.catalogue import TypeExpr
 from fastlint.source.facts import Function, Node
 
 _BUILTINS = frozenset(dir(builtins))
-_FEW = 40  # functions worth looking into for who fills a container or sets an attribute; above that the name is common
+FEW = 40  # functions worth looking into for who fills a container or sets an attribute; above that the name is common
 
 _COLLECTIONS = frozenset(
     {
@@ -115,7 +115,7 @@ class Names(State):
         for binding in bindings or ():
             if binding[0] != "def" or not _is_overload(found.facts.functions[binding[1]]):
                 self.widen(key, self.bound(binding, found.name, self.module_frame(found.name), None))
-        for index in (rebinders or ())[:_FEW]:
+        for index in (rebinders or ())[:FEW]:
             if index >= 0:
                 self.ensure((found.name, index))
         return True
@@ -164,7 +164,7 @@ class Names(State):
         else:
             return values
         mutators = self.world.mutators.get(name, ())
-        if mutators and key not in self.readers and len(mutators) <= _FEW:
+        if mutators and key not in self.readers and len(mutators) <= FEW:
             self.readers[key] = set()
             for ref in mutators:
                 if ref[1] >= 0:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastlint.graph.kept import fill
+from fastlint.graph.names import FEW
 from fastlint.graph.narrowing import ASKING
 from fastlint.graph.outline import asked_of_arguments, declared, seen_from_outside
 from fastlint.graph.state import Frame, Variant
@@ -21,7 +22,7 @@ from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import UNKNOWN, Values, union
 from fastlint.graph.variants import CALLED_BY_CLASS, MOST_MENTIONS
 from fastlint.graph.world import FunctionRef, World
-from fastlint.source.facts import Function, ModuleFacts
+from fastlint.source.facts import Block, Function, ModuleFacts
 from fastlint.source.nodes import nodes
 
 _ASKED_BY_NAME = frozenset({"dispatch", "__call__"})  # methods of middleware, which counts only where it is named
@@ -170,10 +171,7 @@ class Relinker(Interpreter):
 
     def _is_named_anew(self, old: Function, new: Function) -> bool:
         """Whether an edit changes which middleware is named somewhere."""
-        names = [
-            {node[-1] for node in nodes(function.body) if node[0] in ("n", "a") and isinstance(node[-1], str)}
-            for function in (old, new)
-        ]
+        names = [_named(function.body) for function in (old, new)]
         return any(
             self.world.class_(cls).name in names[0] ^ names[1]
             for method in _ASKED_BY_NAME
@@ -181,25 +179,43 @@ class Relinker(Interpreter):
         )
 
     def _compare_mentions(self, edited: Iterable[FunctionRef]) -> None:
-        """Make sure that nobody was looked at for what an edited function does not mention any more."""
-        asked = self._asked_names()
+        """Make sure that nobody was looked at for what an edited function does not mention, or fill, any more."""
+        callers = self._asked_names()
+        containers = {key[-1] for key in self.readers if key[0] in ("items", "aitems")}
         for name, before in self._past.before.items():
             now = self.world.modules[name].facts
             inside = {ref[1] for ref in edited if ref[0] == name}
-            for mentioned in before.mentions.keys() | now.mentions.keys():
-                old, new = before.mentions.get(mentioned, []), now.mentions.get(mentioned, [])
-                if old == new:
-                    continue
-                if mentioned in ASKING or not inside.issuperset(set(old) ^ set(new)):
-                    raise _Unlike("another function asks for the loop")
-                if mentioned in asked:
-                    more = set(new) - set(old)
-                    many = len(self.world.mentions.get(mentioned, ()))
-                    if many - len(more) > MOST_MENTIONS and not set(old) - set(new):
-                        continue  # too many before, and now
-                    if set(old) - set(new) or many > MOST_MENTIONS:
-                        raise _Unlike("a function whose callers were looked for is mentioned by others")
-                    self._mentioning.update(dict.fromkeys((name, index) for index in sorted(more)))
+            self._compare_index(
+                name, before.mentions, now.mentions, inside, callers, self.world.mentions, MOST_MENTIONS
+            )
+            self._compare_index(name, before.mutators, now.mutators, inside, containers, self.world.mutators, FEW)
+            if any(before.mentions.get(question, []) != now.mentions.get(question, []) for question in ASKING):
+                raise _Unlike("another function asks for the loop")
+
+    def _compare_index(
+        self,
+        module: str,
+        before: Mapping[str, list[int]],
+        now: Mapping[str, list[int]],
+        inside: set[int],
+        asked: set[str],
+        everybody: Mapping[str, list[FunctionRef]],
+        most: int,
+    ) -> None:
+        """What functions of a module were looked at for, by names that were `asked`; of more than `most` nobody was."""
+        for name in before.keys() | now.keys():
+            old, new = set(before.get(name, ())), set(now.get(name, ()))
+            if old == new:
+                continue
+            if not inside.issuperset(old ^ new):
+                raise _Unlike("not only functions were edited")
+            if name in asked:
+                many = len(everybody.get(name, ()))
+                if many - len(new - old) > most and not old - new:
+                    continue  # too many before, and now
+                if old - new or many > most:
+                    raise _Unlike("a name for which functions were looked at is mentioned by others")
+                self._mentioning.update(dict.fromkeys((module, index) for index in sorted(new - old)))
 
     def _asked_names(self) -> set[str]:
         """The names by which callers of functions were looked for."""
@@ -373,6 +389,17 @@ class _Own:
     names_were: dict[str, Values] = None  # type: ignore[assignment]  # filled once it was looked at
 
 
+def _named(block: Block) -> set[str]:
+    """The names and attributes that a block mentions or imports."""
+    out: set[str] = set()
+    for node in nodes(block):
+        if node[0] in ("n", "a"):
+            out.add(node[-1])
+        elif node[0] == "imp":
+            out.update(attribute for *_, attribute in node[1] if attribute is not None)
+    return out
+
+
 def _differ_in_functions_alone(before: ModuleFacts, now: ModuleFacts) -> bool:
     """Whether two versions of a module have the same functions, each with the same name in the same place, and all else
     but parameters and bodies alike."""
@@ -381,9 +408,7 @@ def _differ_in_functions_alone(before: ModuleFacts, now: ModuleFacts) -> bool:
         and before.body == now.body
         and before.classes == now.classes
         and before.writers == now.writers
-        and before.mutators == now.mutators
         and before.rebinders == now.rebinders
-        and before.imports == now.imports
         and all(_heading(old) == _heading(new) for old, new in zip(before.functions, now.functions, strict=True))
     )
 

@@ -22,14 +22,11 @@ from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import Value, without_none
 from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.source.facts import Block, Node
+from fastlint.source.mentioned import TAKING, WITH
 from fastlint.source.nodes import calls_within, nodes, parts
 
 _DEEPEST = 5
 _SERVED = (Context.LOOP, Context.POOL)
-_SHRINKERS = frozenset({"pop", "popitem", "popleft", "remove", "discard", "clear", "difference_update", "subtract"})
-_LOOKERS = frozenset(
-    {"len", "list", "sorted", "dict", "tuple", "set", "sum", "max", "min", "str", "repr", "bool", "any"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +74,8 @@ class Sharing:
         self._suspending: dict[FunctionRef, bool] = {}
         self._calls: dict[FunctionRef, dict[tuple[FunctionRef, int], None]] | None = None
         self._by_site: dict[FunctionRef, dict[int, Node]] = {}
-        self._named: dict[FunctionRef, frozenset[str]] = {}
         self.passed: dict[tuple[FunctionRef, str, frozenset[str], int], bool] = {}  # what `origins` found out
-        self._shrunk: set[str] | None = None
+        self._losing: set[str] | None = None
         self._above: dict[State, frozenset[Any] | None] = {}
         self._overlaps = overlaps(interpreter.variants, contexts, self._queue_of)
         self._names = self._written_names()
@@ -188,7 +184,7 @@ class Sharing:
         for name, writers in (*world.mutators.items(), *world.writers.items()):
             if any(index >= 0 for _, index in writers):
                 names.add(name)
-        for method in _SHRINKERS:
+        for method in TAKING:
             for ref in world.mentions.get(method, ()):
                 if ref[1] >= 0:
                     names.update(_receivers(world.function(ref).body))
@@ -225,8 +221,9 @@ class Sharing:
         return min(ranked, key=lambda row: row[:3])[3] if ranked else None
 
     def _collect(self) -> None:
+        named, locking = self._naming(self._names), self._naming((WITH,))
         for ref in sorted(self.served):
-            if not _mentions(self.world.function(ref).body, self._names):
+            if ref not in named and not (ref in locking and _locks(self.world.function(ref).body)):
                 continue
             flow = self.flow(ref)
             for access in flow.accesses if flow is not None else ():
@@ -328,22 +325,22 @@ class Sharing:
                         holding[key] = value[1]
         names = frozenset(key[-1] for key in holding)
         uses: dict[Key, list[Use]] = {}
-        for ref in sorted(self.served) if names else ():
-            if not names.isdisjoint(self._names_in(ref)):
-                for node, site, method in _methods_called(self.world.function(ref).body, names):
-                    key = self.places.of(node, self.frame(ref))
-                    if key in holding:
-                        uses.setdefault(key, []).append(Use(ref, site, method, self._is_locked(ref, site)))
+        for ref in sorted(self._naming(names) & self.served.keys()):
+            for node, site, method in _methods_called(self.world.function(ref).body, names):
+                key = self.places.of(node, self.frame(ref))
+                if key in holding:
+                    uses.setdefault(key, []).append(Use(ref, site, method, self._is_locked(ref, site)))
         for key in sorted(uses, key=str):
             yield key, holding[key], uses[key]
 
-    def _names_in(self, ref: FunctionRef) -> frozenset[str]:
-        """The names and attributes that a function reads or writes."""
-        known = self._named.get(ref)
-        if known is None:
-            body = self.world.function(ref).body
-            known = self._named[ref] = frozenset(each[-1] for each in nodes(body) if each[0] in ("n", "a"))
-        return known
+    def _naming(self, names: Collection[str]) -> set[FunctionRef]:
+        """The functions that read or write a name or attribute out of these."""
+        return {
+            (module.name, index)
+            for module in self.world.modules.values()
+            for name in module.facts.names.keys() & names
+            for index in module.facts.names[name]
+        }
 
     def _is_locked(self, ref: FunctionRef, site: int) -> bool:
         flow = self.flow(ref)
@@ -364,9 +361,7 @@ class Sharing:
                         keys.add(("global", module.name, name))
         names = frozenset(key[2] for key in keys)
         uses: dict[tuple[Key, str], list[Use]] = {}
-        for ref in sorted(self.served) if keys else ():
-            if names.isdisjoint(self._names_in(ref)):
-                continue
+        for ref in sorted(self._naming(names) & self.served.keys()):
             body = self.world.function(ref).body
             looked = _looked_for(body)
             for node, site, attribute, method in _attributes_used(body, names):
@@ -387,22 +382,14 @@ class Sharing:
     def may_shrink(self, place: Key) -> bool:
         """Whether anything in the project can take something out of a container of this name: by a method, `del`, a
         new binding, or by handing it to somebody."""
-        if self._shrunk is None:
-            self._shrunk = set()
-            for module in self.world.modules.values():
-                for function in module.facts.functions:
-                    _shrinks(function.body, function.name in ("__init__", "__new__"), self._shrunk)
-        return place[-1] in self._shrunk
+        if self._losing is None:
+            self._losing = {name for module in self.world.modules.values() for name in module.facts.losing}
+        return place[-1] in self._losing
 
     def only_used_by(self, lock: Key, functions: set[FunctionRef]) -> bool:
         """Whether nobody else in the project mentions the name of a lock."""
-        names = frozenset({lock[-1]})
-        for module in self.world.modules.values():
-            for function in module.facts.functions:
-                ref = (module.name, function.index)
-                if ref not in functions and function.name != "__init__" and _mentions(function.body, names, False):
-                    return False
-        return True
+        others = self._naming((lock[-1],)) - functions
+        return all(self.world.function(ref).name == "__init__" for ref in others)
 
     def written(self) -> Iterator[tuple[Key, list[Access]]]:
         """The places that somebody changes while requests are served, with every access of them."""
@@ -411,12 +398,9 @@ class Sharing:
                 yield key, self.accesses[key]
 
 
-def _mentions(node: Any, names: frozenset[str], locks: bool = True) -> bool:
-    """Whether a block holds a name or attribute out of these, or (`locks`) a `with`, which may be of a lock."""
-    return any(
-        (each[0] in ("n", "a") and each[-1] in names) or (locks and each[0] == "with" and _may_lock(each))
-        for each in nodes(node)
-    )
+def _locks(block: Block) -> bool:
+    """Whether a block holds a `with` that may be of a lock."""
+    return any(each[0] == "with" and _may_lock(each) for each in nodes(block))
 
 
 def _may_lock(statement: Any) -> bool:
@@ -434,7 +418,7 @@ def _receivers(block: Block) -> Iterator[str]:
     """The names and attributes out of which a block takes something."""
     for call in calls_within(block):
         callee = call[2]
-        if callee is not None and callee[0] == "a" and callee[3] in _SHRINKERS:
+        if callee is not None and callee[0] == "a" and callee[3] in TAKING:
             if callee[2] is not None and callee[2][0] in ("n", "a"):
                 yield callee[2][-1]
 
@@ -477,29 +461,3 @@ def _looked_for(block: Block) -> set[str]:
         if call[2] in (["n", "hasattr"], ["n", "getattr"]) and len(call[3]) > 1
         if call[3][1] is not None and call[3][1][0] == "k"
     }
-
-
-def _shrinks(node: Any, new: bool, out: set[str]) -> None:
-    """Collects the names out of which a block takes something, that it binds anew (in a constructor they are `new`),
-    returns, or hands on to a call."""
-    for current in nodes(node):
-        tag = current[0]
-        if tag == "c":
-            callee = current[2]
-            if callee is not None and not (callee[0] in ("n", "a") and callee[-1] in _LOOKERS):
-                _note_names((*current[3], *(value for _, value in current[4])), out)
-        elif tag == "a":
-            if current[3] in _SHRINKERS:  # called, or handed over as a callback
-                _note_names((current[2],), out)
-        elif tag == "del":
-            _note_names([part[2] for part in current[1] if part and part[0] == "s"], out)
-        elif tag == "=" and not new:
-            _note_names(current[1], out)
-        elif tag == "ret":
-            _note_names((current[1],), out)
-
-
-def _note_names(nodes: Iterable[Node], out: set[str]) -> None:
-    for node in nodes:
-        if node is not None and node[0] in ("n", "a"):
-            out.add(node[-1])

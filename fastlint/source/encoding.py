@@ -29,6 +29,8 @@ def encode(facts: ModuleFacts) -> bytes:
         "mutators": facts.mutators,
         "rebinders": facts.rebinders,
         "imports": facts.imports,
+        "names": facts.names,
+        "losing": facts.losing,
         "sites": facts.sites,
     }
     with _deep():
@@ -54,6 +56,8 @@ def decode(text: bytes) -> ModuleFacts:
         mutators=answer["mutators"],
         rebinders=answer["rebinders"],
         imports=answer["imports"],
+        names=answer["names"],
+        losing=answer["losing"],
         sites=answer["sites"],
     )
 

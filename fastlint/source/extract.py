@@ -13,6 +13,7 @@ from typing import Any
 import libcst as cst
 
 from fastlint.source.facts import SITES_OF_ONE, Block, Class, Function, ModuleFacts, Node, Param
+from fastlint.source.mentioned import note_names
 
 _LONGEST_ELIF = 500  # each is one `else` deeper, and whoever reads the facts needs stack for that
 _LONGEST_STRING = 400  # longer constants (prompts, templates) are never a name, a path, a URL or a mode
@@ -92,6 +93,7 @@ def extract(module: cst.Module, trace: dict[int, Any] | None = None) -> ModuleFa
     walk = _Walk(trace)
     _statements(module.body, walk, walk.facts.body)
     walk.close()
+    note_names(walk.facts)
     return walk.facts
 
 

@@ -106,7 +106,9 @@ class ModuleFacts:
     `writers` maps an attribute name to the functions that assign it on anything but `self`;
     `mutators` maps a name to the functions that add to it (`x[k] = v`, `x.append(v)` …);
     `rebinders` maps a name to the functions that declare it `global` or `nonlocal`.
-    `imports` are all imports at any depth: [level, module, attribute or None]."""
+    `imports` are all imports at any depth: [level, module, attribute or None];
+    `names` maps a name or attribute to the functions in whose bodies it stands, `losing` are those out of which some
+    function may take something (see `mentioned`)."""
 
     functions: list[Function] = field(default_factory=list)
     classes: list[Class] = field(default_factory=list)
@@ -116,4 +118,6 @@ class ModuleFacts:
     mutators: dict[str, list[int]] = field(default_factory=dict)
     rebinders: dict[str, list[int]] = field(default_factory=dict)
     imports: list[list[Any]] = field(default_factory=list)
+    names: dict[str, list[int]] = field(default_factory=dict)
+    losing: list[str] = field(default_factory=list)
     sites: int = 0  # how many there are

@@ -1,0 +1,66 @@
+"""Which names the functions of a module mention, and out of which of them they may take something. Judges nothing.
+
+Some questions are asked of every function of a project, and most functions have nothing to say to them. So it is noted
+once, when a file is parsed, who can have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastlint.source.facts import Block, ModuleFacts, Node
+from fastlint.source.nodes import nodes
+
+TAKING = frozenset({"pop", "popitem", "popleft", "remove", "discard", "clear", "difference_update", "subtract"})
+"""Methods that take something out of a container."""
+
+WITH = "with"
+"""Stands for a `with` statement among the names that a function mentions: no name can be spelled so."""
+
+_LOOKING = frozenset(
+    {"len", "list", "sorted", "dict", "tuple", "set", "sum", "max", "min", "str", "repr", "bool", "any"}
+)
+_MAKING = frozenset({"__init__", "__new__"})  # what they bind is new
+
+
+def note_names(facts: ModuleFacts) -> None:
+    """Fill `names` and `losing` of the facts of a module."""
+    losing: set[str] = set()
+    for function in facts.functions:
+        for name in _names(function.body, function.name in _MAKING, losing):
+            facts.names.setdefault(name, []).append(function.index)
+    facts.losing = sorted(losing)
+
+
+def _names(block: Block, new: bool, losing: set[str]) -> list[str]:
+    """The names and attributes in a block, each once. Collects the names out of which it takes something, that it binds
+    anew (in a constructor they are `new`), returns, or hands on to a call."""
+    found: dict[str, None] = {}
+    for current in nodes(block):
+        tag = current[0]
+        if tag == "n":
+            found[current[1]] = None
+        elif tag == "a":
+            found[current[3]] = None
+            if current[3] in TAKING:  # called, or handed over as a callback
+                _lose((current[2],), losing)
+        elif tag == "c":
+            callee = current[2]
+            if callee is not None and not (callee[0] in ("n", "a") and callee[-1] in _LOOKING):
+                _lose((*current[3], *(value for _, value in current[4])), losing)
+        elif tag == "with":
+            found[WITH] = None
+        elif tag == "del":
+            _lose([part[2] for part in current[1] if part and part[0] == "s"], losing)
+        elif tag == "=" and not new:
+            _lose(current[1], losing)
+        elif tag == "ret":
+            _lose((current[1],), losing)
+    return list(found)
+
+
+def _lose(given: Iterable[Node], losing: set[Any]) -> None:
+    for node in given:
+        if node is not None and node[0] in ("n", "a"):
+            losing.add(node[-1])
