@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastlint.checks.ways import sureness
 from fastlint.finding import Confidence
-from fastlint.graph.contexts import Context, State, unreached_cost
+from fastlint.graph.contexts import Context, State, is_request, unreached_cost
 from fastlint.graph.state import OFF_LOOP, ONCE, Record, Variant
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 
 SERVED = (Context.LOOP, Context.POOL)
 RUNNING = (Context.LOOP, Context.POOL, Context.STARTUP, Context.IMPORT)
-_REQUEST = re.compile(
-    r"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|TRACE)(?: |$)|"
-    r"(route|websocket|dependency|middleware|authentication|exception handler|resolver|route handler|response|"
-    r"validator|serializer|tool|API_ROUTE)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +83,7 @@ def _flags_on_the_way(project: Project, state: State) -> int:
 
 def serves_request(project: Project, state: State) -> bool:
     """Whether the shortest way to a state begins with a request."""
-    return bool(_REQUEST.match(root_label(project, state)))
+    return is_request(root_label(project, state))
 
 
 def root_label(project: Project, state: State) -> str:

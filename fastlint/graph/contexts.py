@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -62,7 +63,14 @@ class Arrival:
     root: str  # what users call the entry point, "" where there is none
 
 
+_RANKS = 3  # of entry points; a way through a task that is started once comes after all ways without
+
 _AT_THE_END = "signal handler"
+_ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|TRACE)(?: |$)")
+_PART = re.compile(
+    r"(route|websocket|dependency|middleware|authentication|exception handler|resolver|route handler|response|"
+    r"validator|serializer|tool|API_ROUTE)\b"
+)
 
 
 class Contexts:
@@ -83,7 +91,9 @@ class Contexts:
 
     def root(self, variant: int, context: Context, label: str, cost: int = 0, flags: int = 0) -> None:
         """Propose an entry point."""
-        self._offer((variant, context), Arrival(cost, None, None, flags, label), self._place(variant) * self._all)
+        rank = 0 if _ROUTE.match(label) else 1 if is_request(label) else 2  # what tells users most comes first
+        place = (rank * self._all + self._place(variant)) * self._all
+        self._offer((variant, context), Arrival(cost, None, None, flags, label), place)
 
     def _offer(self, state: State, arrival: Arrival, place: int) -> None:
         """Propose a way to reach a state; kept if it turns out to be the cheapest."""
@@ -113,6 +123,7 @@ class Contexts:
                 kept = flags & MAYBE if edge.kind in (LOOP, POOL) else flags & (MAYBE | ONCE)
                 before = arrival.flags & MAYBE if edge.kind in (LOOP, POOL) else arrival.flags
                 extra = 1 + (_DOUBT if kept & MAYBE else 0) + (_ONCE if kept & ONCE else 0)
+                started_once = self._all * self._all * _RANKS if flags & ~kept & ONCE else 0
                 self._offer(
                     (edge.target, following),
                     Arrival(
@@ -122,7 +133,7 @@ class Contexts:
                         before | kept,
                         self.variants[number].labels.get(edge.site, "") if edge.kind not in (CALL, COROUTINE) else "",
                     ),
-                    place,
+                    place + started_once,
                 )
 
     def _following(self, state: State, edge: Edge, flags: int) -> Context | None:
@@ -200,6 +211,11 @@ class Contexts:
         return found
 
 
+def is_request(label: str) -> bool:
+    """Whether what users call an entry point is a part of answering a request: `GET /items`, `dependency`."""
+    return _ROUTE.match(label) is not None or _PART.match(label) is not None
+
+
 def step(context: Context, kind: str, flags: int) -> Context | None:
     """The context of a callee, from its caller's and from how it is run; None where it does not run at all."""
     if context in (Context.LOOP, Context.STARTUP) and flags & OFF_LOOP:
@@ -258,6 +274,7 @@ __all__ = [
     "State",
     "entry_edges",
     "forgotten_cost",
+    "is_request",
     "step",
     "unreached_cost",
 ]
