@@ -77,6 +77,8 @@ def _differences(application: Path, edits: int, chance: random.Random) -> int:
                 for sign, one, other in (("+", after, wanted), ("-", wanted, after)):
                     for row in [row for row in one if row not in other][:_SHOWN]:
                         _tell(f"    {sign} {row[:240]}")
+            if outcome.startswith("anew"):
+                _checked(root, cached=True)  # each edit begins with the application as it was
     Relinker.relink = relink  # type: ignore[method-assign]
     _tell(f"{application.name}: {edits} edits, {differ} differ")
     for outcome, number in outcomes.most_common():

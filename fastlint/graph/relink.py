@@ -351,10 +351,13 @@ class Relinker(Interpreter):
     def widen(self, key: Any, values: Values) -> None:
         """See `State.widen`."""
         if self._effects is not None and values:
+            frozen = self.facts.frozen
+            if frozen is not None and (key not in self.facts or key in frozen):
+                return super().widen(key, values)  # nobody has asked for it until now
             self._effects[key] = union(self._effects.get(key, UNKNOWN), values)
-            if self.facts.frozen is not None and key in self.facts and key not in self.facts.frozen:
-                return
-        super().widen(key, values)
+            if frozen is not None:
+                return None
+        return super().widen(key, values)
 
     def run(self, variant: Variant) -> None:
         """See `Calls.run`."""
