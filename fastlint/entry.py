@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
+_ALONE = ("--jobs", "-j", "--watch")  # who says how many processes there are means it
+
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
@@ -27,13 +29,18 @@ def main() -> NoReturn:
     arguments = sys.argv[1:]
     if arguments[:1] == ["check"] and "--no-cache" not in arguments:
         try:
-            answer = answers.recall(_caches(arguments), answers.question(arguments, identity(), streams.terminal()))
+            asked = answers.question(arguments, identity(), streams.terminal())
+            answer, known = answers.recall(_caches(arguments), asked)
         except OSError:  # the working directory is gone, say: the command line finds the words
-            answer = None
+            answer, known = None, False
         if answer is not None:
             streams.prepare()
             streams.write(answer.text(time.perf_counter() - started), sys.stdout)
             sys.exit(answer.code)
+        if known and not any(argument.startswith(_ALONE) for argument in arguments):
+            from fastlint.source import ahead
+
+            ahead.start()  # probably something was edited, and will have to be parsed
     # Facts and graph are many objects, which end with the process: looking for garbage among them, once or when Python
     # ends, only costs time. What goes on for long (`--watch`) turns it on again.
     gc.disable()

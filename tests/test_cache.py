@@ -19,7 +19,9 @@ from fastlint.cache import folder
 from fastlint.cache.facts import FactStore
 from fastlint.reading import digest
 from fastlint.report import FORMATS, around_seconds
+from fastlint.source import ahead
 from fastlint.source.encoding import decode
+from fastlint.source.parallel import parse_all, usable_jobs
 from fastlint.source.parse import parse_encoded
 
 ROOT = Path(__file__).parent.parent
@@ -224,7 +226,32 @@ def test_a_changed_file_needs_the_parser_and_others_do_not(project: Path) -> Non
     run(project)
     assert {"libcst", "pydantic"}.isdisjoint(imported(run(project, "--severity", "info", python=("-X", "importtime"))))
     _body(project)
-    assert "libcst" in imported(run(project, python=("-X", "importtime")))
+    assert "libcst" in imported(run(project, "--jobs", "1", python=("-X", "importtime")))
+
+
+@pytest.mark.skipif(usable_jobs() < 2 or not hasattr(os, "sched_getaffinity"), reason="there is no second CPU for it")
+def test_after_an_edit_the_parser_is_made_ready_by_a_second_process(project: Path) -> None:
+    run(project)
+    _body(project)
+    edited = run(project, python=("-X", "importtime"))
+    assert "libcst" not in imported(edited)
+    assert re.sub(r"\d+\.\d+ s\b", "", edited.stdout) == said(run(project, "--no-cache"))[1]
+    (project / "app" / "work.py").write_text("def work(:\n")
+    assert said(run(project)) == said(run(project, "--no-cache"))
+
+
+def test_a_second_process_that_is_lost_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = APP.encode()
+    wanted = parse_encoded(source)
+    for child in ("import os; os._exit(3)", "import sys; sys.stdout.write('x')"):
+        asked, ask = os.pipe()
+        answered, answer = os.pipe()
+        with subprocess.Popen([sys.executable, "-c", child], stdin=asked, stdout=answer):
+            os.close(asked)
+            os.close(answer)
+        monkeypatch.setattr(ahead, "_child", (ask, answered))
+        assert parse_all([source], 1, lambda _: None) == [wanted]
+        assert ahead.answers([source]) is None
 
 
 def test_an_edit_of_comments_needs_neither_graph_nor_checks(project: Path) -> None:

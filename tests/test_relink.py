@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import fastlint.graph.build
+import fastlint.rulebook.load
 import fastlint.source.parallel
 from fastlint.cache import folder
 from fastlint.config import Config
@@ -197,11 +198,14 @@ class Links:
 
 
 parsed_once = cache(parse_encoded)
+loaded_once = cache(fastlint.rulebook.load.load_catalogue)
 
 
 @pytest.fixture(autouse=True)
-def _parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def _asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes say the same, and so do the tables of the catalogue: with or without cache they are read once."""
     monkeypatch.setattr(fastlint.source.parallel, "parse_encoded", parsed_once)
+    monkeypatch.setattr(fastlint.rulebook.load, "load_catalogue", lambda folder, own: loaded_once(folder))
 
 
 @pytest.fixture

@@ -279,7 +279,8 @@ def _contexts(interpreter: Interpreter, served: list[Module]) -> Contexts:
     apart: frozenset[int] = frozenset()
     while more := contexts.made_apart() - apart:  # and what such closures alone have made
         apart |= more
-        contexts = _spread(interpreter, served, apart)
+        if contexts.serves(more):
+            contexts = _spread(interpreter, served, apart)
     return contexts
 
 

@@ -160,6 +160,11 @@ class Contexts:
             if variant.env >= 0 and outside.get(self.variants[variant.env].function, False)
         )
 
+    def serves(self, numbers: Iterable[int]) -> bool:
+        """Whether any of these variants was reached in the process that serves."""
+        contexts = [context for context in Context if context not in _APART]
+        return any((number, context) in self.arrivals for number in numbers for context in contexts)
+
     def way(self, state: State) -> list[tuple[State, Edge | None]]:
         """The states from the entry point to this one, each with the edge to the next (None at the end)."""
         out: list[tuple[State, Edge | None]] = [(state, None)]

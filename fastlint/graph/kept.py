@@ -99,16 +99,13 @@ def fill(state: State, rows: dict[str, Any]) -> None:
             tuples[ref],
             env,
             tuples[receiver],
-            {name: tuples[values] for name, values in _pairs(bindings)},
-            {
-                Edge(*edge): flags
-                for *edge, flags in zip(edges[::4], edges[1::4], edges[2::4], edges[3::4], strict=True)
-            },
-            {event(each): flags for each, flags in _pairs(met)},
-            {Record(*tuples[each]): flags for each, flags in _pairs(records)},
+            _named(bindings, tuples) if bindings else {},
+            _edges(edges) if edges else {},
+            {event(each): flags for each, flags in _pairs(met)} if met else {},
+            {Record(*tuples[each]): flags for each, flags in _pairs(records)} if records else {},
             set(unresolved),
-            dict(_pairs(labels)),
-            {name: tuples[values] for name, values in _pairs(names)},
+            dict(_pairs(labels)) if labels else {},
+            _named(names, tuples) if names else {},
             vague,
             1,
         )
@@ -130,6 +127,14 @@ def fill(state: State, rows: dict[str, Any]) -> None:
         state.model_hooks[tuples[ref]] = {tuples[hook]: label for hook, label in _pairs(hooks)}
     state.servers.update(rows["servers"])
     state.unbound.update(tuples[key] for key in rows["unbound"])
+
+
+def _named(row: list[Any], tuples: list[Any]) -> dict[str, Any]:
+    return {name: tuples[values] for name, values in zip(row[::2], row[1::2], strict=True)}
+
+
+def _edges(row: list[Any]) -> dict[Edge, int]:
+    return dict(zip(map(Edge._make, zip(row[::4], row[1::4], row[2::4], strict=True)), row[3::4], strict=True))
 
 
 class _Tuples:

@@ -11,7 +11,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fastlint.source.parse import Unreadable, encoded_in_child, parse_encoded
+from fastlint.source import ahead
+from fastlint.source.parse import Unreadable, encoded_in_child, parse_encoded, suspicious, told
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -32,7 +33,10 @@ def usable_jobs() -> int:
 def parse_all(sources: Sequence[bytes], jobs: int, done: Callable[[int], None]) -> list[Parsed]:
     """The facts of every source, encoded, in order; `done` is told how many more are ready."""
     results: dict[int, Parsed] = {}
-    if jobs > 1 and sum(map(len, sources)) >= _WORTH_IT and hasattr(os, "fork"):
+    if 0 < sum(map(len, sources)) < _WORTH_IT:
+        results = _parsed_ahead(sources)
+        done(len(results))
+    elif jobs > 1 and sources and hasattr(os, "fork"):
         parts = list(_parts(sources))
         survived = _parse_forked(sources, parts, jobs, results, done)
         lost = [] if survived else [part for part in parts if part[0] not in results]
@@ -47,6 +51,16 @@ def parse_all(sources: Sequence[bytes], jobs: int, done: Callable[[int], None]) 
             results[number] = parse_encoded(source)
             done(1)
     return [results[number] for number in range(len(sources))]
+
+
+def _parsed_ahead(sources: Sequence[bytes]) -> dict[int, Parsed]:
+    """What the process says that was started for this (see `ahead`), if there is one; not of files that may kill it."""
+    numbers = [number for number, source in enumerate(sources) if not suspicious(source)]
+    answers = ahead.answers([sources[number] for number in numbers])
+    try:
+        return {number: told(answer) for number, answer in zip(numbers, answers or (), strict=bool(answers))}
+    except (ValueError, TypeError):
+        return {}
 
 
 def _parse_forked(

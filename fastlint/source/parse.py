@@ -66,11 +66,16 @@ def decoded(encoded: bytes) -> ModuleFacts | Unreadable:
 
 
 def answer_of(source: bytes) -> bytes:
-    """What a child says to its parent, which reads it in `encoded_in_child`."""
+    """What a child says to its parent, which reads it with `told`."""
     result = parse_here(source)
     if isinstance(result, Unreadable):
         return _REFUSED + json.dumps([result.reason, result.line, result.column]).encode()
     return encode(result)
+
+
+def told(answer: bytes) -> bytes | Unreadable:
+    """The facts, or the reason, that a child has sent. Raises `ValueError` or `TypeError` on what none has."""
+    return Unreadable(*json.loads(answer[len(_REFUSED) :])) if answer.startswith(_REFUSED) else answer
 
 
 def parse(source: bytes) -> ModuleFacts | Unreadable:
@@ -189,6 +194,4 @@ def encoded_in_child(source: bytes) -> bytes | Unreadable:
         return Unreadable(f"no child process to parse it in: {error.strerror}")
     if done.returncode != 0:
         return Unreadable("nested too deeply: the parser ran out of stack")
-    if done.stdout.startswith(_REFUSED):
-        return Unreadable(*json.loads(done.stdout[len(_REFUSED) :]))
-    return done.stdout
+    return told(done.stdout)
