@@ -159,7 +159,10 @@ def _continued(world: World, past: Past) -> Interpreter | None:
     from fastlint.graph.relink import Relinker  # here: only after an edit is there anything to continue
 
     relinker = Relinker(world, past)
-    return relinker if relinker.relink() else None
+    if relinker.relink():
+        return relinker
+    world.forget_orders()
+    return None
 
 
 def _contended(interpreter: Interpreter, contexts: Contexts, certainly: bool = False) -> dict[object, bool]:

@@ -244,6 +244,13 @@ class World:
         """Functions may take something else than they did: who fits a Protocol is asked again."""
         self._implementers.clear()
 
+    def forget_orders(self) -> None:
+        """Nothing of what an analysis has found counts any more: what classes inherit is asked again, too."""
+        self._orders.clear()
+        self._subclasses = None
+        self._subclasses_of_library.clear()
+        self._implementers.clear()
+
     def _has_method_like(self, candidate: ClassRef, protocol: ClassRef, name: str, bases_of: Any) -> bool:
         """Whether a class has, or inherits, a method that can stand in for that of a Protocol."""
         for above in self.order(candidate, bases_of):
