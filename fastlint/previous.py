@@ -57,9 +57,9 @@ class Previous:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
-    def keep(self, rows: dict[str, Any], reading: Reading) -> None:
-        """Keep an analysis for the next run."""
+    def keep(self, analysis: str, reading: Reading) -> None:
+        """Keep an analysis, as the JSON that `graph.kept` writes, for the next run."""
         files = [[file.relative, *reading.contents[file.relative][:2]] for file, _ in reading.facts]
-        kept = {"question": self._question, "files": files, "rows": rows}
-        compiled.save(self._cache, self._name, json.dumps(kept, separators=(",", ":"), check_circular=False).encode())
+        head = json.dumps({"question": self._question, "files": files}, separators=(",", ":"))
+        compiled.save(self._cache, self._name, f'{head[:-1]},"rows":{analysis}}}'.encode())
         folder.keep_newest(os.path.join(self._cache, _FOLDER), _MOST)

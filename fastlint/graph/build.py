@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fastlint.finding import Severity
 from fastlint.graph.contexts import Context, Contexts, entry_edges
-from fastlint.graph.kept import rows_of
+from fastlint.graph.kept import text_of
 from fastlint.graph.servers import mark_servers
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.state import CALL, LOOP, ONCE, Edge, Event, Variant
@@ -67,7 +67,7 @@ class Graph:
     contended: dict[object, bool]  # locks that some thread holds while it does something slow, and if it does so again
     long_held: dict[object, bool]  # those of them that it certainly holds for long
     sharing: Sharing  # what requests share, and who touches it
-    kept: dict[str, Any] | None = None  # the analysis as rows of JSON, where it was made anew and is to be kept
+    kept: str = ""  # the analysis as JSON, where it was made anew and is to be kept
 
     def function(self, variant: Variant) -> Function | None:
         """The facts of a variant's function; None for the body of a module."""
@@ -139,7 +139,7 @@ def _build(world: World, entry_points: tuple[str, ...], past: Past | None, keep:
     if entry_points:
         _declare(interpreter, served, entry_points)
     interpreter.settle()
-    kept = rows_of(interpreter) if keep and anew else None
+    kept = text_of(interpreter) if keep and anew else ""
     for variant in interpreter.variants:
         for site, label in variant.labels.items():
             variant.labels[site] = interpreter.full_label(label)

@@ -6,6 +6,9 @@ by its number from then on. What is only asked of the syntax of functions is not
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from fastlint.graph.state import Edge, Event, Record, State, Variant
@@ -15,8 +18,8 @@ from fastlint.rulebook.compiled import SpecRows, read_specs
 _PLAIN = (str, int, float, bool, type(None))
 
 
-def rows_of(state: State) -> dict[str, Any]:
-    """What a settled analysis has found. Raises `TypeError` where it holds what JSON cannot say."""
+def text_of(state: State) -> str:
+    """What a settled analysis has found, as JSON. Raises `TypeError` where it holds what JSON cannot say."""
     tuples = _Tuples()
     number = tuples.number
     specs = SpecRows()
@@ -29,55 +32,65 @@ def rows_of(state: State) -> dict[str, Any]:
             known = events[one] = number(row)
         return known
 
-    variants = [
-        [
-            number(variant.function),
-            variant.env,
-            number(variant.receiver),
-            _flat((name, number(values)) for name, values in variant.bindings.items()),
-            _flat((*edge, flags) for edge, flags in variant.edges.items()),
-            _flat((event(one), flags) for one, flags in variant.events.items()),
-            _flat((number(tuple(record)), flags) for record, flags in variant.records.items()),
-            sorted(variant.unresolved),
-            _flat(variant.labels.items()),
-            _flat((name, number(values)) for name, values in variant.names.items()),
-            variant.vague,
-        ]
-        for variant in state.variants
-    ]
-    holds = [
-        [
-            number(lock),
-            _flat((each, event(what) if isinstance(what, Event) else -1 - number(tuple(what))) for each, what in held),
-        ]
-        for lock, held in state.holds.items()
-    ]
-    return {
-        "variants": variants,
-        "facts": _flat((number(key), number(values)) for key, values in state.facts.items()),
-        "readers": [[number(key), *sorted(readers)] for key, readers in state.readers.items()],
-        "holds": holds,
-        "bodies": {name: variant.number for name, variant in state.bodies.items()},
-        "prefixes": _flat((number(key), prefix) for key, prefix in state.prefixes.items()),
-        "included": _flat((number(key), number(row)) for key, row in state.included.items()),
-        "inclusions": [
-            [number(key), [[number(where), node] for where, node in calls.items()]]
-            for key, calls in state.inclusions.items()
-        ],
-        "hooks": [
-            [number(ref), _flat((number(hook), label) for hook, label in hooks.items())]
-            for ref, hooks in state.model_hooks.items()
-        ],
-        "servers": sorted(state.servers),
-        "unbound": [number(key) for key in state.unbound],
-        "retired": sorted(state.retired),
-        "specs": specs.rows,
-        "tuples": tuples.rows,  # last: by now all of them are known
+    def variant(one: Variant) -> str:
+        return _dump(
+            [
+                number(one.function),
+                one.env,
+                number(one.receiver),
+                _flat((name, number(values)) for name, values in one.bindings.items()),
+                _flat((*edge, flags) for edge, flags in one.edges.items()),
+                _flat((event(met), flags) for met, flags in one.events.items()),
+                _flat((number(tuple(record)), flags) for record, flags in one.records.items()),
+                sorted(one.unresolved),
+                _flat(one.labels.items()),
+                _flat((name, number(values)) for name, values in one.names.items()),
+                one.vague,
+            ]
+        )
+
+    # Each part becomes text at once: lists of all of them together would be the most memory of a run
+    parts = {
+        "variants": _listed(variant(each) for each in state.variants),
+        "facts": _dump(_flat((number(key), number(values)) for key, values in state.facts.items())),
+        "readers": _listed(_dump([number(key), *sorted(readers)]) for key, readers in state.readers.items()),
+        "holds": _dump(
+            [
+                [
+                    number(lock),
+                    _flat(
+                        (at, event(what) if isinstance(what, Event) else -1 - number(tuple(what))) for at, what in held
+                    ),
+                ]
+                for lock, held in state.holds.items()
+            ]
+        ),
+        "bodies": _dump({name: one.number for name, one in state.bodies.items()}),
+        "prefixes": _dump(_flat((number(key), prefix) for key, prefix in state.prefixes.items())),
+        "included": _dump(_flat((number(key), number(row)) for key, row in state.included.items())),
+        "inclusions": _dump(
+            [
+                [number(key), [[number(where), node] for where, node in calls.items()]]
+                for key, calls in state.inclusions.items()
+            ]
+        ),
+        "hooks": _dump(
+            [
+                [number(ref), _flat((number(hook), label) for hook, label in hooks.items())]
+                for ref, hooks in state.model_hooks.items()
+            ]
+        ),
+        "servers": _dump(sorted(state.servers)),
+        "unbound": _dump([number(key) for key in state.unbound]),
+        "retired": _dump(sorted(state.retired)),
+        "specs": _dump(specs.rows),
+        "tuples": _listed(tuples.rows),  # last: by now all of them are known
     }
+    return f"{{{','.join(f'{_dump(name)}:{text}' for name, text in parts.items())}}}"
 
 
 def fill(state: State, rows: dict[str, Any]) -> None:
-    """Put what `rows_of` wrote into a state that has found nothing yet. Raises `ValueError`, `TypeError`, `KeyError` or
+    """Put what `text_of` wrote, parsed, into a state that has found nothing yet. Raises `ValueError`, `TypeError`, `KeyError` or
     `IndexError` on what it did not write."""
     tuples: list[Any] = []
     for row in rows["tuples"]:
@@ -142,40 +155,42 @@ class _Tuples:
     `...` is an empty list."""
 
     def __init__(self) -> None:
-        self.rows: list[list[Any]] = []
-        self._numbers: dict[Any, int] = {}
+        self._numbers: dict[str, int] = {}  # by what is written: True and 1 are equal, and not the same
         self._known: dict[int, tuple[int, Any]] = {}  # by identity; the tuple is kept so that it stays its own
+
+    @property
+    def rows(self) -> Iterable[str]:
+        """The rows in the order of their numbers."""
+        return self._numbers
 
     def number(self, one: tuple[Any, ...]) -> int:
         """The number of a tuple's row, which is written now if it is new."""
         known = self._known.get(id(one))
         if known is not None:
             return known[0]
-        row: list[Any] = []
-        key: list[Any] = []  # True and 1 are equal, and not the same
+        row: list[str] = []
         for each in one:
-            if each.__class__ is str or each.__class__ is int:
-                row.append(each)
-                key.append(each)
+            if each.__class__ is str:
+                row.append(encode_basestring_ascii(each))
             elif isinstance(each, tuple):
-                place = self.number(each)
-                row.append([place])
-                key.append((place,))
+                row.append(f"[{self.number(each)}]")
             elif each is ...:
-                row.append([])
-                key.append(())
+                row.append("[]")
             elif isinstance(each, _PLAIN):
-                row.append(each)
-                key.append((each.__class__, each))
+                row.append(_dump(each))
             else:
                 raise TypeError(each)
-        same = tuple(key)
-        number = self._numbers.get(same)
-        if number is None:
-            number = self._numbers[same] = len(self.rows)
-            self.rows.append(row)
+        text = f"[{','.join(row)}]"
+        number = self._numbers.setdefault(text, len(self._numbers))
         self._known[id(one)] = number, one
         return number
+
+
+_dump = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return f"[{','.join(texts)}]"
 
 
 def _flat(rows: Any) -> list[Any]:

@@ -41,7 +41,7 @@ def seen_from_outside(world: World, ref: FunctionRef) -> Any:
     if function.parent >= 0 and not function.is_async:
         out.append({call[2][1] for call in calls_within(body) if call[2] is not None and call[2][0] == "n"})
     out.append(_made_and_returned(body))
-    return _without_sites(out, ref[1])
+    return without_sites(out, function)
 
 
 def _made_and_returned(body: Block) -> list[Any]:
@@ -62,24 +62,27 @@ def _made_and_returned(body: Block) -> list[Any]:
 
 def declared(function: Function) -> Any:
     """What a function says that it takes and gives."""
-    return _without_sites([function.params, function.returns], function.index)
+    return without_sites([function.params, function.returns], function)
 
 
 def asked_of_arguments(function: Function) -> Any:
     """What a call of a function depends on beside its parameters: what the body asks of them, and whether it gives
     anything."""
     body = function.body
-    return _without_sites(
-        [counted_names(function), gives_something(body), list(demanded_instances(body))], function.index
-    )
+    return without_sites([counted_names(function), gives_something(body), list(demanded_instances(body))], function)
 
 
-def _without_sites(node: Any, index: int) -> Any:
-    """A record in which the sites of one function are left out: they tell which node it is, not what it says."""
+def without_sites(node: Any, function: Function) -> Any:
+    """A record in which the sites of a function, and of the one around it, are left out: they tell which node it is, not
+    what it says."""
+    return _without_sites(node, (function.index, function.parent) if function.parent >= 0 else (function.index,))
+
+
+def _without_sites(node: Any, inside: tuple[int, ...]) -> Any:
     if isinstance(node, (list, tuple)):
         if node and node[0] == "k":
             return tuple(node)
-        return tuple([_without_sites(each, index) for each in node])
-    if node.__class__ is int and node // SITES_OF_ONE == index + 1:
+        return tuple([_without_sites(each, inside) for each in node])
+    if node.__class__ is int and node // SITES_OF_ONE - 1 in inside:
         return None
     return node

@@ -16,7 +16,7 @@ from typing import Any
 from fastlint.graph.kept import fill
 from fastlint.graph.names import FEW
 from fastlint.graph.narrowing import ASKING
-from fastlint.graph.outline import asked_of_arguments, declared, seen_from_outside
+from fastlint.graph.outline import asked_of_arguments, declared, seen_from_outside, without_sites
 from fastlint.graph.state import Frame, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import UNKNOWN, Values, union
@@ -59,15 +59,19 @@ class _Guarded(dict[Any, Any]):
 
 
 class _Facts(dict[Any, Values]):
-    """What is known, by key. While it is `frozen`, only what nobody has asked for yet is added, and noted."""
+    """What is known, by key. While it is `frozen`, only what nobody has asked for yet is added, and noted; `fixed`, what
+    definitions are stays as it is."""
 
     frozen: set[Any] | None = None
+    fixed = False
 
     def __setitem__(self, key: Any, values: Values) -> None:
         if self.frozen is not None and key not in self.frozen:
             if key in self:
                 return
             self.frozen.add(key)
+        elif self.fixed and key[0] == "defined" and self.get(key, values) != values:
+            raise _Unlike("decorators make something else of a function")
         super().__setitem__(key, values)
 
 
@@ -343,6 +347,7 @@ class Relinker(Interpreter):
         return [functions[index] for index in sorted(known - {ref[1]})]
 
     def _guard(self, on: bool) -> None:
+        self.facts.fixed = on
         for each in (self._included, self._inclusions, self._hooks):
             each.guarded = on
 
@@ -416,5 +421,5 @@ def _differ_in_functions_alone(before: ModuleFacts, now: ModuleFacts) -> bool:
     )
 
 
-def _heading(function: Function) -> Function:
-    return function._replace(params=[], returns=None, body=[], site=0 if function.parent >= 0 else function.site)
+def _heading(function: Function) -> Any:
+    return without_sites(function._replace(params=[], returns=None, body=[]), function)
