@@ -16,6 +16,7 @@ from fastlint.graph.variants import variant_key
 from fastlint.rulebook.compiled import SpecRows, read_specs
 
 _PLAIN = (str, int, float, bool, type(None))
+_MOST_KNOWN = 30_000  # tuples that are known again without being written again: all of them would take much memory
 
 
 def text_of(state: State) -> str:
@@ -90,8 +91,8 @@ def text_of(state: State) -> str:
 
 
 def fill(state: State, rows: dict[str, Any]) -> None:
-    """Put what `text_of` wrote, parsed, into a state that has found nothing yet. Raises `ValueError`, `TypeError`, `KeyError` or
-    `IndexError` on what it did not write."""
+    """Put what `text_of` wrote, parsed, into a state that has found nothing yet. Raises `ValueError`, `TypeError`,
+    `KeyError` or `IndexError` on what it did not write."""
     tuples: list[Any] = []
     for row in rows["tuples"]:
         tuples.append(tuple([(tuples[each[0]] if each else ...) if each.__class__ is list else each for each in row]))
@@ -182,6 +183,8 @@ class _Tuples:
                 raise TypeError(each)
         text = f"[{','.join(row)}]"
         number = self._numbers.setdefault(text, len(self._numbers))
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
         self._known[id(one)] = number, one
         return number
 

@@ -73,8 +73,8 @@ def asked_of_arguments(function: Function) -> Any:
 
 
 def without_sites(node: Any, function: Function) -> Any:
-    """A record in which the sites of a function, and of the one around it, are left out: they tell which node it is, not
-    what it says."""
+    """A record in which the sites of a function, and of the one around it, are left out: they tell which node it is,
+    not what it says."""
     return _without_sites(node, (function.index, function.parent) if function.parent >= 0 else (function.index,))
 
 

@@ -59,8 +59,8 @@ class _Guarded(dict[Any, Any]):
 
 
 class _Facts(dict[Any, Values]):
-    """What is known, by key. While it is `frozen`, only what nobody has asked for yet is added, and noted; `fixed`, what
-    definitions are stays as it is."""
+    """What is known, by key. While it is `frozen`, only what nobody has asked for yet is added, and noted; while it is
+    `fixed`, what definitions are stays as it is."""
 
     frozen: set[Any] | None = None
     fixed = False

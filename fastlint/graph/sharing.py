@@ -335,11 +335,12 @@ class Sharing:
 
     def _naming(self, names: Collection[str]) -> set[FunctionRef]:
         """The functions that read or write a name or attribute out of these."""
+        wanted = frozenset(names)
         return {
             (module.name, index)
             for module in self.world.modules.values()
-            for name in module.facts.names.keys() & names
-            for index in module.facts.names[name]
+            for index, mentioned in enumerate(module.facts.names)
+            if not wanted.isdisjoint(mentioned.split())
         }
 
     def _is_locked(self, ref: FunctionRef, site: int) -> bool:

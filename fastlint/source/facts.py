@@ -107,8 +107,8 @@ class ModuleFacts:
     `mutators` maps a name to the functions that add to it (`x[k] = v`, `x.append(v)` …);
     `rebinders` maps a name to the functions that declare it `global` or `nonlocal`.
     `imports` are all imports at any depth: [level, module, attribute or None];
-    `names` maps a name or attribute to the functions in whose bodies it stands, `losing` are those out of which some
-    function may take something (see `mentioned`)."""
+    `names` are those that each function mentions, as one text; `losing` are those out of which some function may take
+    something (see `mentioned`)."""
 
     functions: list[Function] = field(default_factory=list)
     classes: list[Class] = field(default_factory=list)
@@ -118,6 +118,6 @@ class ModuleFacts:
     mutators: dict[str, list[int]] = field(default_factory=dict)
     rebinders: dict[str, list[int]] = field(default_factory=dict)
     imports: list[list[Any]] = field(default_factory=list)
-    names: dict[str, list[int]] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
     losing: list[str] = field(default_factory=list)
     sites: int = 0  # how many there are

@@ -27,13 +27,11 @@ _MAKING = frozenset({"__init__", "__new__"})  # what they bind is new
 def note_names(facts: ModuleFacts) -> None:
     """Fill `names` and `losing` of the facts of a module."""
     losing: set[str] = set()
-    for function in facts.functions:
-        for name in _names(function.body, function.name in _MAKING, losing):
-            facts.names.setdefault(name, []).append(function.index)
+    facts.names = [" ".join(_names(each.body, each.name in _MAKING, losing)) for each in facts.functions]
     facts.losing = sorted(losing)
 
 
-def _names(block: Block, new: bool, losing: set[str]) -> list[str]:
+def _names(block: Block, new: bool, losing: set[str]) -> Iterable[str]:
     """The names and attributes in a block, each once. Collects the names out of which it takes something, that it binds
     anew (in a constructor they are `new`), returns, or hands on to a call."""
     found: dict[str, None] = {}
@@ -57,7 +55,7 @@ def _names(block: Block, new: bool, losing: set[str]) -> list[str]:
             _lose(current[1], losing)
         elif tag == "ret":
             _lose((current[1],), losing)
-    return list(found)
+    return found
 
 
 def _lose(given: Iterable[Node], losing: set[Any]) -> None:
