@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
-_ALONE = ("--jobs", "-j", "--watch")  # who says how many processes there are means it
+_ALONE = ("--jobs", "--watch")  # who says how many processes there are means it
 
 
 def main() -> NoReturn:

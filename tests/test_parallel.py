@@ -57,4 +57,5 @@ def test_little_work_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(parallel, "_parse_forked", never)
     assert len(parallel.parse_all([b"x = 1\n"], 8, lambda _: None)) == 1
+    assert len(parallel.parse_all([b"", b""], 8, lambda _: None)) == 2
     assert len(parallel.parse_all(SOURCES[:2], 1, lambda _: None)) == 2

@@ -9,7 +9,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,13 @@ from fastlint.cache import folder
 from fastlint.config import Config
 from fastlint.engine import check
 from fastlint.finding import Confidence, Severity
+from fastlint.graph.kept import fill, text_of
 from fastlint.graph.relink import Past, Relinker
+from fastlint.graph.statements import Interpreter
 from fastlint.graph.world import World
 from fastlint.report import FORMATS, Style
 from fastlint.report.model import CheckRequest
+from fastlint.rulebook.catalogue import Catalogue
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import load_words
 from fastlint.source.parse import parse_encoded
@@ -88,8 +91,17 @@ def register(target):
         return wait, session
 
 
+def local():
+    own = APIRouter(prefix="/own")
+
+    @own.get("/deep")
+    async def deep():
+        time.sleep(6)
+
+
 build(app)
 register(app)
+local()
 
 
 class Waiter(Protocol):
@@ -203,7 +215,7 @@ class Links:
     """How often an analysis was continued, and why it was not."""
 
     continued: int = 0
-    reasons: list[str] = None  # type: ignore[assignment]  # filled below
+    reasons: list[str] = field(default_factory=list)
 
 
 parsed_once = cache(parse_encoded)
@@ -219,7 +231,7 @@ def _asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def links(monkeypatch: pytest.MonkeyPatch) -> Links:
-    told = Links(0, [])
+    told = Links()
     relink = Relinker.relink
 
     def counted(self: Relinker) -> bool:
@@ -292,6 +304,7 @@ CONTINUED = {
         "        return wait, session\n",
         "        time.sleep(5)\n        return wait, session\n",
     ),
+    "the prefix of a router of its own": ("main", 'APIRouter(prefix="/own")', 'APIRouter(prefix="/other")'),
     "a parameter of a method": ("main", "    def tick(self):\n", "    def tick(self, twice=False):\n"),
     "a name that no inner function uses": (
         "main",
@@ -422,11 +435,18 @@ def test_rows_of_json_are_the_analysis(application: str, tmp_path: Path, monkeyp
     assert done == [True]
 
 
-def test_true_is_not_one(project: Path) -> None:
-    from fastlint.graph.kept import fill, text_of
-    from fastlint.graph.statements import Interpreter
-    from fastlint.rulebook.catalogue import Catalogue
+def test_what_cannot_be_written_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refused(state: object) -> str:
+        raise TypeError(state)
 
+    monkeypatch.setattr(fastlint.graph.build, "text_of", refused)
+    (tmp_path / "main.py").write_text("import time\n\n\nasync def main():\n    time.sleep(1)\n")
+    assert "`time.sleep`" in both(tmp_path)
+    assert (tmp_path / folder.NAME / "verdicts").is_dir(), "all of it was done again without the cache"
+    assert not (tmp_path / folder.NAME / "analyses").exists()
+
+
+def test_true_is_not_one() -> None:
     world = World(Catalogue())
     state = Interpreter(world)
     values = (("k", True), ("k", 1), ("k", 1.0), ("k", None), ("k", ...), ("k", ""))

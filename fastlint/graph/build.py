@@ -139,7 +139,7 @@ def _build(world: World, entry_points: tuple[str, ...], past: Past | None, keep:
     if entry_points:
         _declare(interpreter, served, entry_points)
     interpreter.settle()
-    kept = text_of(interpreter) if keep and anew else ""
+    kept = _kept(interpreter) if keep and anew else ""
     for variant in interpreter.variants:
         for site, label in variant.labels.items():
             variant.labels[site] = interpreter.full_label(label)
@@ -152,6 +152,14 @@ def _build(world: World, entry_points: tuple[str, ...], past: Past | None, keep:
     long_held = _contended(interpreter, contexts, certainly=True)
     sharing = Sharing(interpreter, contexts)
     return Graph(world, interpreter.variants, contexts, sorted(unresolved), contended, long_held, sharing, kept)
+
+
+def _kept(interpreter: Interpreter) -> str:
+    """The analysis as JSON; "" where it holds what cannot be written: then the next one begins anew."""
+    try:
+        return text_of(interpreter)
+    except TypeError:
+        return ""
 
 
 def _continued(world: World, past: Past) -> Interpreter | None:

@@ -36,7 +36,7 @@ def seen_from_outside(world: World, ref: FunctionRef) -> Any:
     out.extend(
         tests_of_parameters(world, (ref[0], each.index))
         for each in functions
-        if each is not None and each.parent == ref[1] and not each.is_lambda
+        if each.parent == ref[1] and not each.is_lambda
     )
     if function.parent >= 0 and not function.is_async:
         out.append({call[2][1] for call in calls_within(body) if call[2] is not None and call[2][0] == "n"})
@@ -53,11 +53,12 @@ def _made_and_returned(body: Block) -> list[Any]:
     }
     made = bindings_of(body) if returned else {}
     calls = [(name, made[name]) for name in sorted(returned) if isinstance(made.get(name), list)]
-    return [
+    told = [
         (name, last_name(call), [value for keyword, value in call[4] if keyword == "prefix"])
         for name, call in calls
-        if call[0] == "c" and (last_name(call) or "")[:1].isupper()
+        if call[0] == "c"
     ]
+    return [(name, maker, prefix) for name, maker, prefix in told if prefix or (maker or "")[:1].isupper()]
 
 
 def declared(function: Function) -> Any:

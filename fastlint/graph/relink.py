@@ -25,7 +25,6 @@ from fastlint.graph.world import FunctionRef, World
 from fastlint.source.facts import Block, Function, ModuleFacts
 from fastlint.source.nodes import nodes
 
-_ASKED_BY_NAME = frozenset({"dispatch", "__call__"})  # methods of middleware, which counts only where it is named
 _APART = frozenset({"__getattr__"})  # functions whose very text is read for what a module has
 _OPEN = "the earlier analysis had not come to its end"
 
@@ -151,6 +150,7 @@ class Relinker(Interpreter):
         self.forget_syntax()
         for ref in callers:
             self._forget_signature(ref)
+        self._forget_prefixes(edited)
         self._as_it_is(looked_at, was)
         self._compare_probes(edited)
 
@@ -176,9 +176,15 @@ class Relinker(Interpreter):
     def _is_named_anew(self, old: Function, new: Function) -> bool:
         """Whether an edit changes which middleware is named somewhere."""
         names = [_named(function.body) for function in (old, new)]
+        hooks = {
+            method
+            for kind in self.catalogue.types.values()
+            for method, (_, label) in kind.entry.items()
+            if label == "middleware"
+        }
         return any(
             self.world.class_(cls).name in names[0] ^ names[1]
-            for method in _ASKED_BY_NAME
+            for method in hooks
             for cls in self.world.methods_named.get(method, ())
         )
 
@@ -260,6 +266,12 @@ class Relinker(Interpreter):
         for key in [key for key in self.facts if key[0] in ("annotated", "returned") and key[1] == ref]:
             del self.facts[key]
 
+    def _forget_prefixes(self, edited: Iterable[FunctionRef]) -> None:
+        """Routers that an edited function makes for itself may be made with another prefix now."""
+        inside = {(module, str(index)) for module, index in edited}
+        for key in [key for key in self.prefixes if (key[1], key[2].partition(":")[0]) in inside]:
+            del self.prefixes[key]
+
     # What they tell others
 
     def _as_it_was(self, numbers: list[int]) -> tuple[dict[Any, Values], dict[int, None], list[_Own]]:
@@ -271,12 +283,12 @@ class Relinker(Interpreter):
         own: list[_Own] = []
         for number in numbers:
             variant = self.variants[number]
-            kept = _Own(variant.vague, variant.names.copy())
+            vague, names = variant.vague, variant.names.copy()
             self._begin(variant)
             self._run(variant)
-            own.append(_Own(kept.vague, kept.names, variant.vague, variant.names.copy()))
+            own.append(_Own(vague, names, variant.vague, variant.names.copy()))
             variant.names.clear()
-            variant.names.update(kept.names)
+            variant.names.update(names)
         self.facts.frozen = None
         for key in added:
             self.facts.pop(key, None)
@@ -393,8 +405,8 @@ class _Own:
 
     vague: bool
     names: dict[str, Values]
-    was_vague: bool = False
-    names_were: dict[str, Values] = None  # type: ignore[assignment]  # filled once it was looked at
+    was_vague: bool
+    names_were: dict[str, Values]
 
 
 def _named(block: Block) -> set[str]:

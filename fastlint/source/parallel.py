@@ -33,10 +33,10 @@ def usable_jobs() -> int:
 def parse_all(sources: Sequence[bytes], jobs: int, done: Callable[[int], None]) -> list[Parsed]:
     """The facts of every source, encoded, in order; `done` is told how many more are ready."""
     results: dict[int, Parsed] = {}
-    if 0 < sum(map(len, sources)) < _WORTH_IT:
+    if sum(map(len, sources)) < _WORTH_IT:
         results = _parsed_ahead(sources)
         done(len(results))
-    elif jobs > 1 and sources and hasattr(os, "fork"):
+    elif jobs > 1 and hasattr(os, "fork"):
         parts = list(_parts(sources))
         survived = _parse_forked(sources, parts, jobs, results, done)
         lost = [] if survived else [part for part in parts if part[0] not in results]
@@ -57,8 +57,10 @@ def _parsed_ahead(sources: Sequence[bytes]) -> dict[int, Parsed]:
     """What the process says that was started for this (see `ahead`), if there is one; not of files that may kill it."""
     numbers = [number for number, source in enumerate(sources) if not suspicious(source)]
     answers = ahead.answers([sources[number] for number in numbers])
+    if answers is None:
+        return {}
     try:
-        return {number: told(answer) for number, answer in zip(numbers, answers or (), strict=bool(answers))}
+        return {number: told(answer) for number, answer in zip(numbers, answers, strict=True)}
     except (ValueError, TypeError):
         return {}
 
