@@ -1,8 +1,10 @@
-"""Edits functions by chance and compares what the next run says with what a run without cache says.
+"""Edits functions and modules by chance and compares what the next run says with what a run without cache says.
 
-    python bench/edits.py [--edits N] [--seed N] APPLICATION...
+    python bench/edits.py [--edits N] [--seed N] [--later FOLDER] APPLICATION...
 
-After an edit of functions a run may go on where the last analysis ended (`fastlint/graph/relink.py`); it must say what
+With `--later`, where the same application of a later release lies, its files are the edits, each by itself.
+
+After an edit a run may go on where the last analysis ended (`fastlint/graph/relink.py`); it must say what
 one from the beginning says. Works on a copy of each application. Prints every difference, how many edits could be taken
 in and why the others could not, and ends in 1 where anything differs.
 """
@@ -12,12 +14,13 @@ from __future__ import annotations
 import argparse
 import ast
 import random
+import re
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from fastlint.config import Config
@@ -28,6 +31,7 @@ from fastlint.report.model import CheckRequest, Report
 
 Functions = ast.FunctionDef | ast.AsyncFunctionDef
 _SHOWN = 3  # findings of each side of a difference
+_OF_MODULES = 0.5  # how many of the edits are of what stands around functions
 
 
 def main() -> int:
@@ -36,11 +40,18 @@ def main() -> int:
     parser.add_argument("applications", nargs="+", type=Path)
     parser.add_argument("--edits", type=int, default=40, help="edits of each application")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--later", type=Path, help="the same application of a later release")
     given = parser.parse_args()
-    return 1 if sum(_differences(each, given.edits, random.Random(given.seed)) for each in given.applications) else 0
+    if given.later is not None and len(given.applications) != 1:
+        parser.error("--later is about one application")
+
+    def edits(root: Path) -> Iterator[tuple[Path, bytes, str]]:
+        return _of_release(root, given.later) if given.later else _by_chance(root, given.edits, given.seed)
+
+    return 1 if sum(_differences(each, edits) for each in given.applications) else 0
 
 
-def _differences(application: Path, edits: int, chance: random.Random) -> int:
+def _differences(application: Path, edits: Callable[[Path], Iterator[tuple[Path, bytes, str]]]) -> int:
     """How many edits of an application made the two runs differ."""
     outcomes: Counter[str] = Counter()
     seconds: dict[str, float] = {}
@@ -58,9 +69,7 @@ def _differences(application: Path, edits: int, chance: random.Random) -> int:
         root = Path(folder, application.name)
         shutil.copytree(application, root, symlinks=True, ignore=shutil.ignore_patterns(".fastlint_cache"))
         _checked(root, cached=True)
-        files = sorted(path for path in root.rglob("*.py") if path.is_file() and b"def " in path.read_bytes())
-        for _ in range(edits):
-            path, edited, what = _edit(files, chance)
+        for path, edited, what in edits(root):
             source = path.read_bytes()
             path.write_bytes(edited)
             told.clear()
@@ -80,7 +89,7 @@ def _differences(application: Path, edits: int, chance: random.Random) -> int:
             if outcome.startswith("anew"):
                 _checked(root, cached=True)  # each edit begins with the application as it was
     Relinker.relink = relink  # type: ignore[method-assign]
-    _tell(f"{application.name}: {edits} edits, {differ} differ")
+    _tell(f"{application.name}: {sum(outcomes.values())} edits, {differ} differ")
     for outcome, number in outcomes.most_common():
         _tell(f"    {number:4}  {seconds[outcome] / number:6.2f} s  {outcome}")
     return differ
@@ -98,29 +107,49 @@ def _checked(root: Path, cached: bool) -> list[str]:
     return [*map(repr, report.findings), *map(repr, report.unresolved)]
 
 
+def _of_release(root: Path, later: Path) -> Iterator[tuple[Path, bytes, str]]:
+    """The files that a later release has with another content."""
+    for path in sorted(root.rglob("*.py")):
+        other = later / path.relative_to(root)
+        if other.is_file() and other.read_bytes() != path.read_bytes():
+            yield path, other.read_bytes(), "a later release"
+
+
+def _by_chance(root: Path, edits: int, seed: int) -> Iterator[tuple[Path, bytes, str]]:
+    chance = random.Random(seed)
+    files = sorted(path for path in root.rglob("*.py") if path.is_file() and b"def " in path.read_bytes())
+    for _ in range(edits):
+        yield _edit(files, chance)
+
+
 def _edit(files: list[Path], chance: random.Random) -> tuple[Path, bytes, str]:
-    """A file with an edit of one of its functions that is still Python, and what was done."""
+    """A file with an edit, of one of its functions or of the module, that is still Python, and what was done."""
     while True:
         path = chance.choice(files)
         source = path.read_bytes()
         if b"\r" in source or not source.isascii():
             continue
+        lines = source.decode().splitlines(keepends=True)
         try:
-            functions = list(_functions(ast.parse(source)))
+            tree = ast.parse(source)
+            functions = list(_functions(tree))
         except SyntaxError:
             continue
         if not functions:
             continue
-        name, way = chance.choice(list(_WAYS.items()))
-        function = chance.choice(functions)
-        lines = way(function, source.decode().splitlines(keepends=True), chance)
-        edited = "".join(lines).encode() if lines else source
+        if chance.random() < _OF_MODULES:
+            name, of_module = chance.choice(list(_WAYS_OF_MODULES.items()))
+            edited, where = "".join(of_module(tree, lines, chance)).encode(), "the module"
+        else:
+            name, of_function = chance.choice(list(_WAYS.items()))
+            function = chance.choice(functions)
+            edited, where = "".join(of_function(function, lines, chance)).encode(), function.name
         try:
             ast.parse(edited)
         except SyntaxError:
             continue
-        if edited != source:
-            return path, edited, f"{name} in {function.name}"
+        if edited and edited != source:
+            return path, edited, f"{name} in {where}"
 
 
 def _functions(tree: ast.AST) -> Iterator[Functions]:
@@ -222,6 +251,135 @@ _WAYS: dict[str, Callable[[Functions, list[str], random.Random], list[str]]] = {
     "a statement in a try": _replaced(
         lambda own, indent: [f"{indent}try:\n", *_deeper(own), f"{indent}except ValueError:\n", f"{indent}    raise\n"]
     ),
+}
+
+
+# --- what stands around functions -------------------------------------------------------------------------------------
+
+
+def _span(node: ast.stmt) -> tuple[int, int]:
+    """The lines of a statement, decorators included."""
+    decorators = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)]) - 1, node.end_lineno or node.lineno
+
+
+def _one(nodes: Iterable[ast.stmt], kinds: tuple[type, ...], chance: random.Random) -> ast.stmt | None:
+    found = [node for node in nodes if isinstance(node, kinds)]
+    return chance.choice(found) if found else None
+
+
+def _begins(tree: ast.Module) -> int:
+    """The line before which a module can import more."""
+    later = [
+        node
+        for node in tree.body
+        if not isinstance(node, ast.Expr) and not (isinstance(node, ast.ImportFrom) and node.module == "__future__")
+    ]
+    return _span(later[0])[0] if later else 0
+
+
+def _imports(tree: ast.Module, lines: list[str], chance: random.Random) -> list[str]:
+    begin = _begins(tree)
+    word = chance.choice(["import edited", "import time", "from os import path as edited", "import requests as edited"])
+    return [*lines[:begin], f"{word}\n", *lines[begin:]]
+
+
+def _assigns(tree: ast.Module, lines: list[str], chance: random.Random) -> list[str]:
+    word = chance.choice(["edited = {}", "EDITED = 5", "edited: list = []\n\n\ndef edit(one):\n    edited.append(one)"])
+    begin = _span(chance.choice(tree.body))[0] if chance.random() < 0.5 else len(lines)
+    return [*lines[:begin], f"{word}\n", *lines[begin:]] if begin >= _begins(tree) else []
+
+
+def _copied(kinds: tuple[type, ...], inside: bool) -> Callable[[ast.Module, list[str], random.Random], list[str]]:
+    """One function, method or class more: another one under a new name, before it or at the end."""
+
+    def edit(tree: ast.Module, lines: list[str], chance: random.Random) -> list[str]:
+        body: list[ast.stmt] = tree.body
+        if inside:
+            home = _one(tree.body, (ast.ClassDef,), chance)
+            if not isinstance(home, ast.ClassDef):
+                return []
+            body = home.body
+        node = _one(body, kinds, chance)
+        if node is None:
+            return []
+        begin, end = _span(node)
+        name = getattr(node, "name", "")
+        copy = [
+            re.sub(rf"^(\s*(?:async )?(?:def|class) ){re.escape(name)}\b", r"\g<1>edited_one", line)
+            for line in lines[begin:end]
+        ]
+        place = chance.choice([begin, end])
+        return [*lines[:place], *copy, *lines[place:]]
+
+    return edit
+
+
+def _gone(kinds: tuple[type, ...]) -> Callable[[ast.Module, list[str], random.Random], list[str]]:
+    def edit(tree: ast.Module, lines: list[str], chance: random.Random) -> list[str]:
+        node = _one(tree.body, kinds, chance)
+        if node is None:
+            return []
+        begin, end = _span(node)
+        return [*lines[:begin], *lines[end:]]
+
+    return edit
+
+
+def _moved(tree: ast.Module, lines: list[str], chance: random.Random) -> list[str]:
+    node = _one(tree.body, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef), chance)
+    if node is None:
+        return []
+    begin, end = _span(node)
+    return [*lines[:begin], *lines[end:], "\n\n", *lines[begin:end]]
+
+
+def _constant(tree: ast.Module, lines: list[str], chance: random.Random) -> list[str]:
+    """Another value for a name of the module or of a class."""
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    node = _one(chance.choice(bodies), (ast.Assign, ast.AnnAssign), chance)
+    value = getattr(node, "value", None)
+    if node is None or value is None or value.lineno != value.end_lineno:
+        return []
+    line = lines[value.lineno - 1]
+    return [
+        *lines[: value.lineno - 1],
+        f"{line[: value.col_offset]}{chance.choice(['7', 'None', 'dict()'])}{line[value.end_col_offset :]}",
+        *lines[value.lineno :],
+    ]
+
+
+def _attribute(tree: ast.Module, lines: list[str], chance: random.Random) -> list[str]:
+    """One more attribute that a method keeps, or a field of the class."""
+    home = _one(tree.body, (ast.ClassDef,), chance)
+    if not isinstance(home, ast.ClassDef):
+        return []
+    method = _one(home.body, (ast.FunctionDef, ast.AsyncFunctionDef), chance)
+    if not isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)) or chance.random() < 0.5:
+        place = _span(home.body[-1])[1]
+        return [*lines[:place], f"{' ' * home.body[-1].col_offset}edited: int = 1\n", *lines[place:]]
+    first = _first(method)
+    name = method.args.args[0].arg if method.args.args else ""
+    others = [node.attr for node in ast.walk(home) if isinstance(node, ast.Attribute)]
+    attribute = chance.choice(["edited", *others])
+    line = f"{' ' * first.col_offset}{name}.{attribute} = open('edited')\n"
+    begin = _span(first)[0]
+    return [*lines[:begin], line, *lines[begin:]] if name and first.lineno > method.lineno else []
+
+
+_WAYS_OF_MODULES: dict[str, Callable[[ast.Module, list[str], random.Random], list[str]]] = {
+    "an import more": _imports,
+    "a name more": _assigns,
+    "a function more": _copied((ast.FunctionDef, ast.AsyncFunctionDef), False),
+    "a class more": _copied((ast.ClassDef,), False),
+    "a method more": _copied((ast.FunctionDef, ast.AsyncFunctionDef), True),
+    "a function less": _gone((ast.FunctionDef, ast.AsyncFunctionDef)),
+    "a class less": _gone((ast.ClassDef,)),
+    "an import less": _gone((ast.Import, ast.ImportFrom)),
+    "another statement less": _gone((ast.Assign, ast.AnnAssign, ast.Expr, ast.If)),
+    "a definition elsewhere": _moved,
+    "another value": _constant,
+    "an attribute more": _attribute,
 }
 
 if __name__ == "__main__":

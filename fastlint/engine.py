@@ -79,7 +79,7 @@ class Opened:
         return Project(
             self.graph,
             self.words,
-            lambda module, site: self.places.of(modules[module].path, site),
+            lambda module, site: self.places.of(modules[module].path, modules[module].site(site)),
             plans=plans,
             proxies=deployment.proxies,
             databases=deployment.databases,
@@ -178,7 +178,7 @@ def _checked(request: CheckRequest) -> tuple[_Begun, Verdict]:
     verdict = Verdict(
         findings,
         [
-            (modules[function[0]].path, site, opened.graph.world.dotted_name(function))
+            (modules[function[0]].path, modules[function[0]].site(site), opened.graph.world.dotted_name(function))
             for function, site in opened.graph.unresolved
         ],
         frozenset(path for plan in project.plans for path in plan.files),

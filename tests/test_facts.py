@@ -181,7 +181,7 @@ def test_functions_and_classes_are_known_by_place_and_shape() -> None:
         ("C.__init__", False, False, -1, 0),
         ("C.read", True, False, -1, 0),
         ("C.read.inner", False, True, 1, -1),
-        ("C.read.<lambda3>", False, False, 1, -1),
+        ("C.read.<lambda0>", False, False, 1, -1),
         ("C.size", False, False, -1, 0),
     ]
     assert [each.index for each in read.functions] == [0, 1, 2, 3, 4]

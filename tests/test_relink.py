@@ -1,4 +1,4 @@
-"""After an edit of functions the last analysis goes on from its end, and says what one from the beginning says."""
+"""After an edit the last analysis goes on from its end, and says what one from the beginning says."""
 
 from __future__ import annotations
 
@@ -124,6 +124,18 @@ class Unused(BaseHTTPMiddleware):
 
 async def look(waiter: Waiter):
     return waiter.wait(2)
+
+
+@app.get("/busy")
+async def busy(times: int = 1):
+    return store.busy(), store.LIMIT > times
+
+
+async def fetch(number: int, session=Depends(helpers.session)):
+    return number
+
+
+app.add_api_route("/fetch", fetch)
 """
 HELPERS = """import asyncio
 import time
@@ -161,7 +173,7 @@ def chosen():
 
 
 def quick_one():
-    return 1
+    return len("1")
 
 
 def slow_one():
@@ -198,7 +210,36 @@ async def everybody():
 """
 STORE = """import time
 
+LIMIT = 3
 kept = {}
+
+
+class Base:
+    def start(self):
+        return 1
+
+
+class Worker(Base):
+    wait = 1
+
+    def __init__(self):
+        self.job = None
+
+    def work(self):
+        return self.job
+
+
+class Spare:
+    size = 1
+
+
+worker = Worker()
+
+
+def busy():
+    if LIMIT:
+        time.sleep(LIMIT)
+    return worker.work() or worker.start()
 
 
 def keep(key, value):
@@ -318,11 +359,162 @@ CONTINUED = {
     ),
     "a thread's function": ("helpers", "def in_thread():\n", "def in_thread():\n    requests.get('http://a')\n"),
 }
-ANEW = {
-    "the module": ("main", "build(app)\n", "build(app)\nbuild(app)\n"),
+OF_MODULES = {
+    "a call": ("main", "build(app)\n", "build(app)\nbuild(app)\n"),
     "an import": ("helpers", "import asyncio\n", "import asyncio\nimport os\n"),
-    "a function more": ("helpers", "def lonely():\n", "def lonelier():\n    pass\n\n\ndef lonely():\n"),
-    "a lambda": ("helpers", "    total = 1\n", "    total = (lambda: 1)()\n"),
+    "an import that is used": (
+        "helpers",
+        "import requests\n\n\ndef quick(number):\n",
+        "import requests\nfrom time import sleep as rest\n\n\ndef quick(number):\n    rest(1)\n",
+    ),
+    "one more name of an import": (
+        "main",
+        "from app import helpers, store\n",
+        "from app import helpers, other, store\n",
+    ),
+    "an import less": ("helpers", "import requests\n", ""),
+    "a function": ("helpers", "def lonely():\n", "def lonelier():\n    pass\n\n\ndef lonely():\n"),
+    "a function that is called": (
+        "helpers",
+        "def deep():\n    total = 1\n",
+        "def deeper():\n    time.sleep(2)\n\n\ndef deep():\n    total = deeper()\n",
+    ),
+    "a function less": ("helpers", "def lonely():\n    time.sleep(2)\n\n\n", ""),
+    "a function elsewhere": (
+        "store",
+        "def forget(key):\n    del kept[key]\n",
+        "def forget(key):\n    del kept[key]\n\n\ndef remember(key):\n    kept[key] = 1\n",
+    ),
+    "a lambda": ("helpers", "    total = 1\n", "    total = (lambda: time.sleep(1))()\n"),
+    "a generator": ("helpers", "    total = 1\n", "    total = sum(time.sleep(each) for each in range(3))\n"),
+    "a function inside": (
+        "main",
+        "    result = inner()\n",
+        "    def more():\n        time.sleep(1)\n\n    more()\n    result = inner()\n",
+    ),
+    "a route": (
+        "main",
+        '@router.get("/{key}")\n',
+        '@router.get("/all")\nasync def everything(session=Depends(helpers.session)):\n    time.sleep(1)\n\n\n'
+        '@router.get("/{key}")\n',
+    ),
+    "a plain route": (
+        "main",
+        '@app.get("/slow")\n',
+        '@app.get("/thread")\ndef thread():\n    return helpers.slow()\n\n\n@app.get("/slow")\n',
+    ),
+    "a route of an application that a function makes": (
+        "main",
+        '    @target.get("/nested")\n',
+        '    @target.get("/more")\n    async def more():\n        time.sleep(1)\n\n    @target.get("/nested")\n',
+    ),
+    "a parameter of a route": (
+        "main",
+        "async def busy(times: int = 1):\n",
+        "async def busy(times: int = 1, more=0):\n",
+    ),
+    "a dependency of a route": (
+        "main",
+        "async def busy(times: int = 1):\n",
+        "async def busy(times: int = 1, session=Depends(helpers.slow_one)):\n",
+    ),
+    "a parameter of a route that a call registers": (
+        "main",
+        "async def fetch(number: int,",
+        "async def fetch(number: int, slow=Depends(helpers.slow_one),",
+    ),
+    "a parameter of a constructor": (
+        "store",
+        "    def __init__(self):\n        self.job = None\n",
+        "    def __init__(self, wait=time.sleep):\n        wait(1)\n        self.job = None\n",
+    ),
+    "a method": (
+        "store",
+        "    def work(self):\n",
+        "    def rest(self):\n        time.sleep(1)\n\n    def work(self):\n",
+    ),
+    "a method that is called": (
+        "store",
+        "    def work(self):\n",
+        "    def rest(self):\n        time.sleep(1)\n\n    def work(self):\n        self.rest()\n",
+    ),
+    "a class": (
+        "store",
+        "class Spare:\n",
+        "class Fresh:\n    def work(self):\n        time.sleep(1)\n\n\nclass Spare:\n",
+    ),
+    "a class less": ("store", "class Spare:\n    size = 1\n\n\n", ""),
+    "a field": ("store", "    wait = 1\n", "    wait = 1\n    rest = 2\n"),
+    "another value of a field": ("store", "    size = 1\n", "    size = 2\n"),
+    "an attribute": ("store", "        self.job = None\n", "        self.job = None\n        self.file = open('a')\n"),
+    "an attribute that a method more assigns": (
+        "store",
+        "    def work(self):\n",
+        "    def hire(self):\n        self.job = Spare()\n\n    def work(self):\n",
+    ),
+    "a name": ("store", "kept = {}\n", "kept = {}\nmore = []\n\n\ndef add(one):\n    more.append(one)\n"),
+    "a name that a function binds": (
+        "store",
+        "kept = {}\n",
+        "kept = {}\nlast = None\n\n\ndef remember(one):\n    global last\n    last = one\n",
+    ),
+    "another constant": ("store", "LIMIT = 3\n", "LIMIT = 4\n"),
+    "a definition elsewhere": (
+        "helpers",
+        "def lonely():\n    time.sleep(2)\n\n\ndef session():\n    return None\n",
+        "def session():\n    return None\n\n\ndef lonely():\n    time.sleep(2)\n",
+    ),
+    "a start of its own": (
+        "store",
+        "def forget(key):\n    del kept[key]\n",
+        "def forget(key):\n    del kept[key]\n\n\nif __name__ == '__main__':\n    busy()\n",
+    ),
+    "what fills a container": (
+        "store",
+        "def keep(key, value):\n",
+        "def put(key):\n    kept[key] = time\n\n\ndef keep(key, value):\n",
+    ),
+}
+CONTINUED.update(OF_MODULES)
+ANEW = {
+    "a base class": ("store", "class Spare:\n", "class Spare(Base):\n"),
+    "a class that inherits one of the project": (
+        "store",
+        "class Spare:\n",
+        "class Own(Base):\n    pass\n\n\nclass Spare:\n",
+    ),
+    "a class that fits a Protocol": (
+        "store",
+        "class Spare:\n",
+        "class Own:\n    def wait(self, seconds):\n        time.sleep(seconds)\n\n\nclass Spare:\n",
+    ),
+    "a method that fits a Protocol": (
+        "store",
+        "    def work(self):\n",
+        "    def wait(self, seconds):\n        time.sleep(1)\n\n    def work(self):\n",
+    ),
+    "what a Protocol asks": (
+        "main",
+        "    def wait(self, seconds): ...\n",
+        "    def wait(self, seconds): ...\n\n    def other(self): ...\n",
+    ),
+    "a method that others call": (
+        "store",
+        "    def work(self):\n",
+        "    def start(self):\n        time.sleep(1)\n\n    def work(self):\n",
+    ),
+    "a name that is Python's": ("helpers", "import requests\n", "import requests\nfrom time import sleep as len\n"),
+    "a name that others ask for": ("store", "worker = Worker()\n", ""),
+    "a function that others call": ("helpers", "def slow():\n    return deep()\n\n\n", ""),
+    "a class that others use": ("main", "class Waiter(Protocol):\n    def wait(self, seconds): ...\n\n\n", ""),
+    "another router": ("main", 'router = APIRouter(prefix="/items")\n', 'router = APIRouter(prefix="/things")\n'),
+    "a router less": ("main", "    target.include_router(router)\n", "    pass\n"),
+    "a function that a module has when it is asked": (
+        "helpers",
+        "def lonely():\n",
+        "def __getattr__(name):\n    return time\n\n\ndef lonely():\n",
+    ),
+    "a star": ("helpers", "import asyncio\n", "import asyncio\nfrom app.store import *\n"),
     "a decorator": ("main", '@app.get("/both")\n', '@app.get("/other")\n'),
     "a call less": ("helpers", "    return deep()\n", "    return None\n"),
     "the path of an inner route": ("main", '    @target.get("/nested")\n', '    @target.get("/inner")\n'),
@@ -372,6 +564,28 @@ def test_what_was_added_is_found_and_what_was_taken_away_is_not(project: Path, l
 
 def reversed_edit(given: tuple[str, str, str]) -> tuple[str, str, str]:
     return given[0], given[2], given[1]
+
+
+TAKEN_BACK = (
+    "an import that is used",
+    "a function",
+    "a function inside",
+    "a method",
+    "a class",
+    "a field",
+    "a name",
+    "a start of its own",
+)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, new) in OF_MODULES.items() if new])
+def test_what_is_taken_back_is_gone(project: Path, links: Links, name: str) -> None:
+    edit(project, *OF_MODULES[name])
+    shutil.rmtree(project / folder.NAME)
+    both(project)
+    edit(project, *reversed_edit(OF_MODULES[name]))
+    both(project)
+    assert links.continued == 1 or name not in TAKEN_BACK, links.reasons
 
 
 def test_edits_of_several_files_add_up(project: Path, links: Links) -> None:

@@ -72,7 +72,7 @@ def _primitives(project: Project) -> list[_Primitive]:
     """Every blocking call that runs on the loop, once, at its cheapest state."""
     graph = project.graph
     found: dict[tuple[FunctionRef, int, str], _Primitive] = {}
-    for variant in graph.variants:
+    for variant in graph.in_order:
         if not variant.events:
             continue
         for event, flags in variant.events.items():
@@ -265,7 +265,8 @@ def _related(
         if len(calls) > _MOST_RELATED:
             break
     calls.pop(shown_at, None)
-    for function, site in sorted(calls)[:_MOST_RELATED]:
+    first = sorted(calls, key=lambda call: (graph.world.turn(call[0]), call[1]))[:_MOST_RELATED]
+    for function, site in first:
         out[Step(project.where(function, site), f"called from {graph.world.dotted_name(function)}")] = None
     return tuple(sorted(out))
 

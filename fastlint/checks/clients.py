@@ -30,7 +30,7 @@ def calls_without_timeout(project: Project) -> Iterator[Finding]:
     """An HTTP call of the server that has no time-out: it holds the loop, or a thread, as long as the peer likes."""
     graph = project.graph
     done: set[tuple[FunctionRef, int]] = set()
-    for variant in graph.variants:
+    for variant in graph.in_order:
         for event, flags in variant.events.items():
             key = (variant.function, event.site)
             if event.rule != "FL402" or key in done:
@@ -56,7 +56,7 @@ def sync_clients(project: Project) -> Iterator[Finding]:
     """A synchronous client used by a plain `def` route or dependency: an async one would free the thread."""
     graph = project.graph
     done: set[tuple[FunctionRef, int, str]] = set()
-    for variant in graph.variants:
+    for variant in graph.in_order:
         state = (variant.number, Context.POOL)
         arrival = graph.contexts.arrivals.get(state)
         if arrival is None or not variant.events:
@@ -220,7 +220,7 @@ def _sync_route_with_database(project: Project) -> tuple[int, tuple[Step, ...]] 
     """How many sync entry points wait for the database in the pool, and where the first of them do."""
     graph = project.graph
     roots: dict[State, Step] = {}
-    for variant in graph.variants:
+    for variant in graph.in_order:
         state = (variant.number, Context.POOL)
         if state not in graph.contexts.arrivals:
             continue

@@ -141,7 +141,7 @@ def cpu_bound_in_threads(project: Project) -> Iterator[Finding]:
     """Work that holds the interpreter, handed to threads that take turns at it: one finding a place of handing."""
     graph = project.graph
     done: set[Any] = set()
-    for variant in graph.variants:
+    for variant in graph.in_order:
         state = (variant.number, Context.POOL)
         arrival = graph.contexts.arrivals.get(state)
         if arrival is None:
@@ -472,7 +472,7 @@ def thread_pool_pressure(project: Project) -> Iterator[Finding]:
     graph = project.graph
     health = _sync_health_route(project)
     done: set[tuple[FunctionRef, int]] = set()
-    for variant in graph.variants:
+    for variant in graph.in_order:
         state = (variant.number, Context.POOL)
         arrival = graph.contexts.arrivals.get(state)
         if arrival is None or arrival.cost >= unreached_cost() or not variant.events:

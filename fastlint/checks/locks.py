@@ -97,7 +97,7 @@ def _across(project: Project, flow: Flow, state: State, hold: Hold, wait: int) -
 def wrong_locks(project: Project) -> Iterator[Finding]:
     """FL304: threads use what belongs to the loop; and loop code that keeps out loop code with a lock of threads."""
     sharing = project.graph.sharing
-    for ref in sorted(sharing.served):
+    for ref in sorted(sharing.served, key=project.graph.world.turn):
         served = sharing.served[ref]
         if served.pool is None or not sharing.calls_by_name(ref, _NAMES):
             continue

@@ -18,7 +18,7 @@ def loops_without_yield(project: Project) -> Iterator[Finding]:
     """`while True` with no way out and no await in it, and waiting for a condition that only others can change."""
     graph = project.graph
     done: set[FunctionRef] = set()
-    for variant in graph.variants:
+    for variant in graph.in_order:
         function = graph.function(variant)
         if function is None or not function.is_async or variant.function in done:
             continue

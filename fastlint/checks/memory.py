@@ -231,7 +231,7 @@ def _growing(project: Project, place: Key, access: Access) -> Finding:
 def _cached_functions(project: Project) -> Iterator[Finding]:
     sharing = project.graph.sharing
     world = project.graph.world
-    for ref in sorted(sharing.served):
+    for ref in sorted(sharing.served, key=world.turn):
         function = world.function(ref)
         served = sharing.served[ref]
         state = served.state

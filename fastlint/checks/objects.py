@@ -123,7 +123,7 @@ def _own_lock(uses: list[Use]) -> bool:
 def _gathered(project: Project) -> Iterator[Finding]:
     """One AsyncSession given to several tasks at once, by itself or inside an object of the project."""
     sharing = project.graph.sharing
-    for ref in sorted(sharing.served):
+    for ref in sorted(sharing.served, key=project.graph.world.turn):
         served = sharing.served[ref]
         for call, started in started_together(project, ref) if served.loop is not None else ():
             for node in _given_twice(started):

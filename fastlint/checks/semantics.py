@@ -436,9 +436,9 @@ def middleware_hazards(project: Project) -> Iterator[Finding]:
     ]
     if not streams:
         return
-    first = min(streams, key=lambda call: (call.function, call.record.site))
+    first = min(streams, key=lambda call: (graph.world.turn(call.function), call.record.site))
     related = (Step(project.where(first.function, first.record.site), "a response that is sent piece by piece"),)
-    for variant in graph.variants:
+    for variant in graph.in_order:
         arrival = graph.contexts.arrivals.get((variant.number, Context.LOOP))
         function = graph.function(variant)
         if arrival is None or function is None or arrival.root != "middleware" or arrival.before is not None:

@@ -31,7 +31,7 @@ class Played:
 
 def played(project: Project, *roles: str) -> Iterator[Played]:
     """Every call of these parts, in the order of variants."""
-    for variant in project.graph.variants:
+    for variant in project.graph.in_order:
         for record, flags in variant.records.items():
             if record.role in roles:
                 yield Played(variant, record, flags)

@@ -200,7 +200,7 @@ def coroutines_never_awaited(project: Project) -> Iterator[Finding]:
     """A coroutine that is made and thrown away: nothing of it ever runs."""
     graph = project.graph
     done: set[tuple[FunctionRef, int]] = set()
-    for variant in graph.variants:
+    for variant in graph.in_order:
         if not graph.contexts.has(variant.number, Context):
             continue
         for site, name, target in _coroutines_made(project, variant):

@@ -19,6 +19,7 @@ from fastlint.graph.statements import Interpreter
 from fastlint.graph.unreached import start_unreached
 from fastlint.graph.world import FunctionRef, Module, World
 from fastlint.rulebook.catalogue import Catalogue
+from fastlint.source.align import align
 from fastlint.source.facts import Function
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Graph:
     """Who calls whom, in which context, by which shortest way: what every check works on."""
 
     world: World
-    variants: list[Variant]
+    variants: list[Variant]  # by their numbers
+    in_order: list[Variant]  # by the places of their functions, whoever was looked at first
     contexts: Contexts
     unresolved: list[tuple[FunctionRef, int]]
     contended: dict[object, bool]  # locks that some thread holds while it does something slow, and if it does so again
@@ -88,10 +90,8 @@ def build_graph(
     """The graph of a project. `modules` come with the further names under which they can be imported;
     `entry_points` are dotted patterns of functions that the user says run on the loop. `past` is an analysis of the
     same modules that may be continued; `keep` says whether this one may be, later."""
-    world = World(catalogue)
-    for module, aliases in modules:
-        world.add(module, aliases)
-    return with_deep_stack(lambda: _build(world, entry_points, past, keep))
+    everything = list(modules)
+    return with_deep_stack(lambda: _build(everything, catalogue, entry_points, past, keep))
 
 
 def with_deep_stack(work: Callable[[], _T]) -> _T:
@@ -120,12 +120,20 @@ def with_deep_stack(work: Callable[[], _T]) -> _T:
     return result[0]
 
 
-def _build(world: World, entry_points: tuple[str, ...], past: Past | None, keep: bool) -> Graph:
-    served = [module for module in world.modules.values() if module.kind == "app"]
-    interpreter = _continued(world, past) if past is not None else None
+def _build(
+    modules: list[tuple[Module, tuple[str, ...]]],
+    catalogue: Catalogue,
+    entry_points: tuple[str, ...],
+    past: Past | None,
+    keep: bool,
+) -> Graph:
+    interpreter = _continued(modules, catalogue, past) if past is not None else None
     anew = interpreter is None
     if interpreter is None:
-        interpreter = Interpreter(world)
+        interpreter = Interpreter(_world(modules, catalogue))
+    world = interpreter.world
+    served = [module for module in world.modules.values() if module.kind == "app"]
+    if anew:
         for module in served:
             interpreter.run(interpreter.module_variant(module.name))
         interpreter.settle()
@@ -151,7 +159,18 @@ def _build(world: World, entry_points: tuple[str, ...], past: Past | None, keep:
     contended = _contended(interpreter, contexts)
     long_held = _contended(interpreter, contexts, certainly=True)
     sharing = Sharing(interpreter, contexts)
-    return Graph(world, interpreter.variants, contexts, sorted(unresolved), contended, long_held, sharing, kept)
+    in_order = sorted(interpreter.variants, key=lambda variant: (world.turn(variant.function), variant.number))
+    return Graph(
+        world,
+        interpreter.variants,
+        in_order,
+        contexts,
+        sorted(unresolved, key=lambda call: (world.turn(call[0]), call[1])),
+        contended,
+        long_held,
+        sharing,
+        kept,
+    )
 
 
 def _kept(interpreter: Interpreter) -> str:
@@ -162,15 +181,26 @@ def _kept(interpreter: Interpreter) -> str:
         return ""
 
 
-def _continued(world: World, past: Past) -> Interpreter | None:
+def _world(modules: list[tuple[Module, tuple[str, ...]]], catalogue: Catalogue) -> World:
+    world = World(catalogue)
+    for module, aliases in modules:
+        world.add(module, aliases)
+    return world
+
+
+def _continued(modules: list[tuple[Module, tuple[str, ...]]], catalogue: Catalogue, past: Past) -> Interpreter | None:
     """An analysis that goes on where an earlier one ended; None where it has to begin anew."""
     from fastlint.graph.relink import Relinker  # here: only after an edit is there anything to continue
 
-    relinker = Relinker(world, past)
-    if relinker.relink():
-        return relinker
-    world.forget_orders()
-    return None
+    numbered: list[tuple[Module, tuple[str, ...]]] = []
+    for module, aliases in modules:
+        before = past.before.get(module.name)
+        if before is not None:
+            aligned = align(before, module.facts)
+            module = Module(module.name, module.path, module.is_package, aligned.facts, module.kind, aligned=aligned)
+        numbered.append((module, aliases))
+    relinker = Relinker(_world(numbered, catalogue), past)
+    return relinker if relinker.relink() else None
 
 
 def _contended(interpreter: Interpreter, contexts: Contexts, certainly: bool = False) -> dict[object, bool]:
@@ -296,7 +326,7 @@ def _contexts(interpreter: Interpreter, served: list[Module]) -> Contexts:
 
 
 def _spread(interpreter: Interpreter, served: list[Module], apart: frozenset[int]) -> Contexts:
-    contexts = Contexts(interpreter.variants, apart)
+    contexts = Contexts(interpreter.variants, interpreter.world.turn, apart)
     names = {module.name for module in served}
     starters = mark_servers(interpreter)
     for variant in interpreter.variants:

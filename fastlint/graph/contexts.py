@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -76,14 +76,21 @@ _PART = re.compile(
 class Contexts:
     """Every (variant, context) that can happen, each with its cheapest arrival."""
 
-    def __init__(self, variants: list[Variant], apart: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        variants: list[Variant],
+        turn: Callable[[FunctionRef], tuple[str, int]],
+        apart: frozenset[int] = frozenset(),
+    ) -> None:
         self.variants = variants
         self.apart = apart  # variants that do not exist in the process that serves
         self.arrivals: dict[State, Arrival] = {}
         self._heap: list[tuple[int, int, int, State, Arrival]] = []
         self._count = 0
         # Of ways that cost the same, the place of functions in the project decides, not when they were looked at
-        places = {ref: place for place, ref in enumerate(sorted({variant.function for variant in variants}), 1)}
+        places = {
+            ref: place for place, ref in enumerate(sorted({variant.function for variant in variants}, key=turn), 1)
+        }
         self._places = [places[variant.function] for variant in variants]
         self._all = len(places) + 1
         self._callers: dict[State, list[tuple[State, Edge, int]]] | None = None

@@ -81,6 +81,7 @@ def text_of(state: State) -> str:
                 for ref, hooks in state.model_hooks.items()
             ]
         ),
+        "unrun": _dump([one.number for one in state.variants if not one.runs]),
         "servers": _dump(sorted(state.servers)),
         "unbound": _dump([number(key) for key in state.unbound]),
         "retired": _dump(sorted(state.retired)),
@@ -126,6 +127,8 @@ def fill(state: State, rows: dict[str, Any]) -> None:
         state.variants.append(variant)
         state.by_key[variant_key(variant.function, env, variant.receiver, variant.bindings)] = variant
         state.of_function.setdefault(variant.function, []).append(variant)
+    for number in rows["unrun"]:
+        state.variants[number].runs = 0
     state.facts.update((tuples[key], tuples[values]) for key, values in _pairs(rows["facts"]))
     state.readers.update((tuples[key], set(readers)) for key, *readers in rows["readers"])
     for lock, held in rows["holds"]:

@@ -6,6 +6,7 @@ stub, what it says of its class, what it has tested before it made another funct
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastlint.graph.closures import test_in_attribute, tests_of_parameters
@@ -19,6 +20,8 @@ from fastlint.graph.world import FunctionRef, World
 from fastlint.source.facts import SITES_OF_ONE, Block, Function
 from fastlint.source.nodes import calls_within
 
+_ROUTERS = re.compile("rout|api|app|starlette|blueprint", re.IGNORECASE)  # what makes one has a name that says so
+
 
 def seen_from_outside(world: World, ref: FunctionRef) -> Any:
     """All that anybody but its callers may ask of a function's body; equal where nobody can tell two bodies apart."""
@@ -29,19 +32,32 @@ def seen_from_outside(world: World, ref: FunctionRef) -> Any:
         home = (ref[0], function.owner)
         cls = world.class_(home)
         out += [is_trivial(body), raises(body, "NotImplementedError")]
-        # A method that says nothing for certain is as good as one of which nothing is said
-        out.append(sorted(repr(said) for said in sayings(world, home, cls) if said[1] != ("method", None)))
-        out.extend(test_in_attribute(world, home, name) for name, at in cls.attribute_writers.items() if ref[1] in at)
+        answers = (
+            (name, test_in_attribute(world, home, name)) for name, at in cls.attribute_writers.items() if ref[1] in at
+        )
+        out.extend(sorted((name, answer) for name, answer in answers if answer is not None))
     functions = world.modules[ref[0]].facts.functions
-    out.extend(
-        tests_of_parameters(world, (ref[0], each.index))
-        for each in functions
-        if each.parent == ref[1] and not each.is_lambda
-    )
-    if function.parent >= 0 and not function.is_async:
-        out.append({call[2][1] for call in calls_within(body) if call[2] is not None and call[2][0] == "n"})
+    inside = (each.index for each in functions if each.parent == ref[1] and not each.is_lambda)
+    out.extend((index, tests) for index in inside if (tests := tests_of_parameters(world, (ref[0], index))))
     out.append(_made_and_returned(body))
     return without_sites(out, function)
+
+
+def called_by_name(function: Function) -> set[str]:
+    """The names that a plain function inside of another one calls: the functions beside it ask whether theirs are."""
+    if function.parent < 0 or function.is_async:
+        return set()
+    return {call[2][1] for call in calls_within(function.body) if call[2] is not None and call[2][0] == "n"}
+
+
+def said_of_class(world: World, ref: FunctionRef) -> list[str]:
+    """What a method's class says of its instances. A method that says nothing for certain is as good as one of which
+    nothing is said."""
+    owner = world.function(ref).owner
+    if owner < 0:
+        return []
+    home = (ref[0], owner)
+    return sorted(repr(said) for said in sayings(world, home, world.class_(home)) if said[1] != ("method", None))
 
 
 def _made_and_returned(body: Block) -> list[Any]:
@@ -58,7 +74,7 @@ def _made_and_returned(body: Block) -> list[Any]:
         for name, call in calls
         if call[0] == "c"
     ]
-    return [(name, maker, prefix) for name, maker, prefix in told if prefix or (maker or "")[:1].isupper()]
+    return [(name, maker, prefix) for name, maker, prefix in told if prefix or _ROUTERS.search(maker or "")]
 
 
 def declared(function: Function) -> Any:

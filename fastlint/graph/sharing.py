@@ -222,7 +222,7 @@ class Sharing:
 
     def _collect(self) -> None:
         named, locking = self._naming(self._names), self._naming((WITH,))
-        for ref in sorted(self.served):
+        for ref in sorted(self.served, key=self.world.turn):
             if ref not in named and not (ref in locking and _locks(self.world.function(ref).body)):
                 continue
             flow = self.flow(ref)
@@ -231,7 +231,7 @@ class Sharing:
 
     def flows(self) -> Iterator[Flow]:
         """The flows of the functions that were walked, in order."""
-        for ref in sorted(self._flows):
+        for ref in sorted(self._flows, key=self.world.turn):
             flow = self._flows[ref]
             if flow is not None:
                 yield flow
@@ -325,7 +325,7 @@ class Sharing:
                         holding[key] = value[1]
         names = frozenset(key[-1] for key in holding)
         uses: dict[Key, list[Use]] = {}
-        for ref in sorted(self._naming(names) & self.served.keys()):
+        for ref in sorted(self._naming(names) & self.served.keys(), key=self.world.turn):
             for node, site, method in _methods_called(self.world.function(ref).body, names):
                 key = self.places.of(node, self.frame(ref))
                 if key in holding:
@@ -362,7 +362,7 @@ class Sharing:
                         keys.add(("global", module.name, name))
         names = frozenset(key[2] for key in keys)
         uses: dict[tuple[Key, str], list[Use]] = {}
-        for ref in sorted(self._naming(names) & self.served.keys()):
+        for ref in sorted(self._naming(names) & self.served.keys(), key=self.world.turn):
             body = self.world.function(ref).body
             looked = _looked_for(body)
             for node, site, attribute, method in _attributes_used(body, names):

@@ -40,6 +40,14 @@ class Traits:
             if others or not answers >= {True, False}:
                 del self._said[name]
 
+    def answers(self, without: Iterable[ClassRef] = ()) -> dict[str, dict[ClassRef, list[Said]]]:
+        """All that is known, by names and classes, without what is said of some."""
+        left_out = frozenset(without)
+        return {
+            name: {ref: said for ref, said in classes.items() if ref not in left_out}
+            for name, classes in self._said.items()
+        }
+
     def __contains__(self, name: str) -> bool:
         return name in self._said
 

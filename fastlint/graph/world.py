@@ -10,6 +10,7 @@ from typing import Any
 
 from fastlint.graph.signatures import stands_in, takes_anything
 from fastlint.rulebook.catalogue import Catalogue
+from fastlint.source.align import Aligned
 from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node
 from fastlint.source.nodes import nodes
 
@@ -35,6 +36,24 @@ class Module:
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
     stars: list[tuple[int, str]] = field(default_factory=list)
     class_bindings: dict[int, dict[str, list[Binding]]] = field(default_factory=dict)
+    aligned: Aligned | None = None  # where its facts have the numbers of an earlier version
+
+    def bind(self) -> None:
+        """Note what its top level binds; also where that was noted before."""
+        self.bindings, self.stars = {}, []
+        _bind(self.facts.body, self.bindings, self.stars)
+
+    def bindings_of(self, cls: int) -> dict[str, list[Binding]]:
+        """What the body of one of its classes binds."""
+        known = self.class_bindings.get(cls)
+        if known is None:
+            known = self.class_bindings[cls] = {}
+            _bind(self.facts.classes[cls].body, known, [])
+        return known
+
+    def site(self, site: int) -> int:
+        """The number of a site in the module as it is now."""
+        return site if self.aligned is None else self.aligned.site(site)
 
 
 class World:
@@ -69,7 +88,7 @@ class World:
             while dotted:
                 self.packages.add(dotted)
                 dotted = dotted.rpartition(".")[0]
-        _bind(module.facts.body, module.bindings, module.stars)
+        module.bind()
         facts = module.facts
         for index, source in (
             (self.mentions, facts.mentions),
@@ -179,12 +198,7 @@ class World:
 
     def class_bindings(self, ref: ClassRef) -> dict[str, list[Binding]]:
         """What the body of a class binds."""
-        module = self.modules[ref[0]]
-        known = module.class_bindings.get(ref[1])
-        if known is None:
-            known = module.class_bindings[ref[1]] = {}
-            _bind(module.facts.classes[ref[1]].body, known, [])
-        return known
+        return self.modules[ref[0]].bindings_of(ref[1])
 
     def order(self, ref: ClassRef, bases_of: Any) -> list[ClassRef | str]:
         """The class and everything it inherits from, nearest first: project classes as references, others by name.
@@ -262,6 +276,11 @@ class World:
 
     def _method(self, ref: ClassRef, name: str) -> Function:
         return self.function((ref[0], self.class_(ref).methods[name][-1]))
+
+    def turn(self, ref: FunctionRef) -> tuple[str, int]:
+        """What functions are put in order by: their modules, and their places there."""
+        aligned = self.modules[ref[0]].aligned
+        return ref if aligned is None else (ref[0], aligned.turn(ref[1]))
 
     def dotted_name(self, ref: FunctionRef) -> str:
         """The dotted name of a function, module included."""

@@ -25,13 +25,14 @@ class _Walk:
     """The state of one walk: facts so far, the functions and the classes that are open, the next site of the innermost
     function and of those around it."""
 
-    __slots__ = ("class_", "facts", "functions", "generators", "outer", "path", "selves", "site", "trace")
+    __slots__ = ("class_", "facts", "functions", "generators", "nameless", "outer", "path", "selves", "site", "trace")
 
     def __init__(self, trace: dict[int, Any] | None = None) -> None:
         self.facts = ModuleFacts()
         self.functions: list[int] = []  # open functions, innermost last
         self.generators: list[bool] = []
         self.path: list[str] = []  # names of the open functions and classes
+        self.nameless: dict[str, int] = {}  # how many functions without a name there are, by what would be their name
         self.class_ = -1  # the class whose body is being read directly, or -1
         self.selves: list[tuple[str, int]] = []  # (first parameter, class) of the open functions; ("", -1) if none
         self.site = 0
@@ -66,6 +67,13 @@ class _Walk:
         if used > SITES_OF_ONE:
             raise ValueError("a function of more than a million calls, attributes and statements")
         self.facts.sites += used
+
+    def unnamed(self, kind: str) -> str:
+        """What stands for the qualified name of a function that has none: numbered only among those beside it, so that
+        it stays when others come."""
+        place = ".".join([*self.path, f"<{kind}"])
+        number = self.nameless[place] = self.nameless.get(place, -1) + 1
+        return f"{place}{number}>"
 
     def inside(self) -> int:
         return self.functions[-1] if self.functions else -1
@@ -507,7 +515,7 @@ def _generator_expression(node: cst.GeneratorExp, walk: _Walk) -> Node:
     walk.selves.pop()
     walk.generators.pop()
     is_async = any(clause.asynchronous is not None for clause in clauses)
-    qualname = ".".join([*walk.path, f"<genexpr{index}>"])
+    qualname = walk.unnamed("genexpr")
     params = [Param(".0", None, None, "/")]
     walk.facts.functions[index] = Function(
         index, "<genexpr>", qualname, is_async, True, params, [], None, body, site, walk.inside(), -1, True
@@ -549,7 +557,7 @@ def _lambda(node: cst.Lambda, walk: _Walk) -> Node:
     walk.selves.pop()
     is_generator = walk.generators.pop()
     parent = walk.inside()
-    qualname = ".".join([*walk.path, f"<lambda{index}>"])
+    qualname = walk.unnamed("lambda")
     walk.facts.functions[index] = Function(
         index,
         "<lambda>",

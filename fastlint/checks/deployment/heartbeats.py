@@ -75,7 +75,7 @@ def _stalls(project: Project) -> Iterator[tuple[FunctionRef, int, float, str, St
     """Every call that certainly stops the loop for a known number of seconds."""
     graph = project.graph
     calls: dict[FunctionRef, dict[int, Node]] = {}
-    for variant in graph.variants:
+    for variant in graph.in_order:
         for event, flags in variant.events.items():
             if event.rule != _SLEEPS or flags & (OFF_LOOP | MAYBE):
                 continue

@@ -129,7 +129,7 @@ def _alive(project: Project, modules: list[Module]) -> Iterator[_Row]:
 
 def _lazy(project: Project, modules: list[Module], disposed: bool) -> Iterator[_Row]:
     names = {module.name: module for module in modules}
-    for variant in project.graph.variants:
+    for variant in project.graph.in_order:
         module = names.get(variant.function[0])
         if module is None or variant.function[1] >= 0:
             continue
@@ -154,7 +154,7 @@ def _connected(project: Project, modules: list[Module], disposed: bool) -> Itera
     """What talks to a server while the application is imported."""
     graph = project.graph
     names = {module.name for module in modules}
-    for variant in graph.variants:
+    for variant in graph.in_order:
         state = (variant.number, Context.IMPORT)
         if variant.function[0] not in names or state not in graph.contexts.arrivals:
             continue

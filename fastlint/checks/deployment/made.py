@@ -44,7 +44,7 @@ def calls_made(project: Project, dotted: Collection[str]) -> Iterator[Made]:
 
 def module_names(project: Project, module: str) -> dict[str, Values]:
     """What the names at the top level of a module may be."""
-    for variant in project.graph.variants:
+    for variant in project.graph.in_order:
         if variant.function == (module, -1) and variant.env != -2:
             return variant.names
     return {}

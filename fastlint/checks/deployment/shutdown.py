@@ -110,7 +110,7 @@ def no_shutdown_limit(project: Project) -> Iterator[Finding]:
 def _long_lived(project: Project) -> list[tuple[str, Step]]:
     """Routes whose connections stay open: what they are, and where."""
     out: list[tuple[str, Step]] = []
-    for variant, edge, _, label, _ in entry_edges(project.graph.variants):
+    for variant, edge, _, label, _ in entry_edges(project.graph.in_order):
         if label.lower().startswith("websocket"):
             out.append(("WebSocket", Step(project.where(variant.function, edge.site), label)))
     for made in calls_made(project, _STREAMS):

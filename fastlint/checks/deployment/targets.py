@@ -145,7 +145,7 @@ def _meant(project: Project, written: str, modules: list[Module]) -> str:
 
 def _targets(project: Project) -> Iterator[str]:
     """Every application at the top level of a module, as a server is told of it."""
-    for variant in project.graph.variants:
+    for variant in project.graph.in_order:
         if variant.function[1] < 0 and variant.env != -2:
             for name, values in variant.names.items():
                 if _app_class(project, values) and _bound_here(project, variant.function[0], name):
