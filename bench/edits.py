@@ -31,6 +31,7 @@ from fastlint.report.model import CheckRequest, Report
 
 Functions = ast.FunctionDef | ast.AsyncFunctionDef
 _SHOWN = 3  # findings of each side of a difference
+_OF_FILES = 0.05  # how many of the edits are files that come
 _OF_MODULES = 0.5  # how many of the edits are of what stands around functions
 
 
@@ -70,7 +71,8 @@ def _differences(application: Path, edits: Callable[[Path], Iterator[tuple[Path,
         shutil.copytree(application, root, symlinks=True, ignore=shutil.ignore_patterns(".fastlint_cache"))
         _checked(root, cached=True)
         for path, edited, what in edits(root):
-            source = path.read_bytes()
+            source = path.read_bytes() if path.exists() else None
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(edited)
             told.clear()
             began = time.perf_counter()
@@ -79,7 +81,10 @@ def _differences(application: Path, edits: Callable[[Path], Iterator[tuple[Path,
             outcomes[outcome] += 1
             seconds[outcome] = seconds.get(outcome, 0.0) + time.perf_counter() - began
             wanted = _checked(root, cached=False)
-            path.write_bytes(source)
+            if source is None:
+                path.unlink()
+            else:
+                path.write_bytes(source)
             if after != wanted:
                 differ += 1
                 _tell(f"{application.name}: {path.relative_to(root)}: {what}: {outcome}")
@@ -108,11 +113,11 @@ def _checked(root: Path, cached: bool) -> list[str]:
 
 
 def _of_release(root: Path, later: Path) -> Iterator[tuple[Path, bytes, str]]:
-    """The files that a later release has with another content."""
-    for path in sorted(root.rglob("*.py")):
-        other = later / path.relative_to(root)
-        if other.is_file() and other.read_bytes() != path.read_bytes():
-            yield path, other.read_bytes(), "a later release"
+    """The files that a later release has with another content, or has more."""
+    for other in sorted(later.rglob("*.py")):
+        path = root / other.relative_to(later)
+        if not path.exists() or other.read_bytes() != path.read_bytes():
+            yield path, other.read_bytes(), "a later release" if path.exists() else "a file more"
 
 
 def _by_chance(root: Path, edits: int, seed: int) -> Iterator[tuple[Path, bytes, str]]:
@@ -129,6 +134,8 @@ def _edit(files: list[Path], chance: random.Random) -> tuple[Path, bytes, str]:
         source = path.read_bytes()
         if b"\r" in source or not source.isascii():
             continue
+        if chance.random() < _OF_FILES:
+            return path.parent / "edited_one.py", source, f"a file more, as {path.name} is"
         lines = source.decode().splitlines(keepends=True)
         try:
             tree = ast.parse(source)

@@ -19,6 +19,7 @@ from fastlint.source.facts import ModuleFacts
 if TYPE_CHECKING:
     from fastlint.graph.relink import Past
     from fastlint.reading import Reading
+    from fastlint.source.discover import SourceFile
 
 _FOLDER = "analyses"
 _MOST = 4  # of one cache: one for each set of settings and folders in use
@@ -34,8 +35,8 @@ class Previous:
         self._store = store
 
     def past(self, reading: Reading) -> Past | None:
-        """The analysis, with the former facts of the modules that have others now; None where there is none of the same
-        files, or some of those facts are gone."""
+        """The analysis, with the former facts of the modules that have others now (of those that are new, none); None
+        where there is no analysis, where a file is gone, or some of those facts are."""
         from fastlint.graph.relink import Past
 
         text = compiled.load(self._cache, self._name)
@@ -43,23 +44,34 @@ class Previous:
             kept: dict[str, Any] = json.loads(text) if text is not None else {}
             if kept.get("question") != self._question:
                 return None
-            files: list[list[str]] = kept["files"]
-            if [path for path, *_ in files] != [file.relative for file, _ in reading.facts]:
-                return None
+            files = {path: (known, source, facts) for path, known, source, facts in kept["files"]}
             before: dict[str, ModuleFacts] = {}
-            for (path, source, facts), (file, _) in zip(files, reading.facts, strict=True):
-                if reading.contents[path].facts != facts:
+            new: list[str] = []
+            for file, _ in reading.facts:
+                if file.relative not in files:
+                    before[file.module] = ModuleFacts()
+                    new.append(file.module)
+                    continue
+                known, source, facts = files.pop(file.relative)
+                if known != _known_as(file):
+                    return None
+                if reading.contents[file.relative].facts != facts:
                     encoded = self._store.load(source)
                     if encoded is None:
                         return None
                     before[file.module] = decode(encoded)
-            return Past(kept["rows"], before)
+            return None if files else Past(kept["rows"], before, frozenset(new))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
     def keep(self, analysis: str, reading: Reading) -> None:
         """Keep an analysis, as the JSON that `graph.kept` writes, for the next run."""
-        files = [[file.relative, *reading.contents[file.relative][:2]] for file, _ in reading.facts]
+        files = [[file.relative, _known_as(file), *reading.contents[file.relative][:2]] for file, _ in reading.facts]
         head = json.dumps({"question": self._question, "files": files}, separators=(",", ":"))
         compiled.save(self._cache, self._name, f'{head[:-1]},"rows":{analysis}}}'.encode())
         folder.keep_newest(os.path.join(self._cache, _FOLDER), _MOST)
+
+
+def _known_as(file: SourceFile) -> list[str]:
+    """The names under which a file can be imported, and what it is."""
+    return [file.module, file.kind, *file.aliases]

@@ -64,8 +64,8 @@ class Grounds:
     cache: str
     jobs: int
 
-    def question(self) -> str:
-        """All that decides about a verdict apart from contents."""
+    def question(self, files: bool = True) -> str:
+        """All that decides about a verdict apart from contents; without `files` apart from which files there are."""
         neutral = Config()
         asked = replace(  # what is shown of it does not decide about it
             self.config,
@@ -76,8 +76,8 @@ class Grounds:
             confidence=neutral.confidence,
             fail_on=neutral.fail_on,
         )
-        files = [[file.relative, file.module, file.kind, *file.aliases] for file in self.tree.files]
-        return digest(json.dumps([self.tree.root, sorted(self.codes), repr(asked), files]).encode())
+        known = [[file.relative, file.module, file.kind, *file.aliases] for file in self.tree.files if files]
+        return digest(json.dumps([self.tree.root, sorted(self.codes), repr(asked), known]).encode())
 
     def deployment(self) -> list[list[str]]:
         """The deployment files by content."""
@@ -96,8 +96,9 @@ class Memory:
         self._grounds = grounds
         self._machine = machine
         self._asked = grounds.question()
-        self.previous = Previous(grounds.cache, self._asked, grounds.store)
-        self._name = os.path.join(_FOLDER, self._asked[:16])
+        self._settings = grounds.question(files=False)
+        self.previous = Previous(grounds.cache, self._settings, grounds.store)
+        self._name = os.path.join(_FOLDER, self._settings[:16])
         self._kept = self._loaded()
 
     def _loaded(self) -> dict[str, Any]:
@@ -106,7 +107,7 @@ class Memory:
             kept = json.loads(text) if text is not None else {}
         except (ValueError, RecursionError):
             return {}
-        return kept if isinstance(kept, dict) and kept.get("question") == self._asked else {}
+        return kept if isinstance(kept, dict) and kept.get("settings") == self._settings else {}
 
     def glances(self) -> dict[str, Glance]:
         """What was seen of the files from which nothing is read, whatever became of the others."""
@@ -130,7 +131,7 @@ class Memory:
     def recall(self, known: Iterable[str]) -> Verdict | None:
         """The verdict with today's places; None where it may not hold any longer. `known` are the rules that exist."""
         try:
-            return self._recalled(frozenset(known)) if self._kept else None
+            return self._recalled(frozenset(known)) if self._kept.get("question") == self._asked else None
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             return None
 
@@ -188,6 +189,7 @@ class Memory:
         unreadable = {file.relative: why for file, why in reading.unreadable if why.reason.startswith(_SURE)}
         self._save(
             {
+                "settings": self._settings,
                 "question": self._asked,
                 "deployment": grounds.deployment(),
                 "named": sorted(verdict.named.items()),

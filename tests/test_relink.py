@@ -32,6 +32,7 @@ from fastlint.report.model import CheckRequest
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import load_words
+from fastlint.source.locate import locate
 from fastlint.source.parse import parse_encoded
 
 APPLICATIONS = ("demo", "entry_dependencies", "executors_and_threads", "regressions_held_locks", "shared_state")
@@ -236,10 +237,14 @@ class Spare:
 worker = Worker()
 
 
+def begin(one: Base):
+    return one.start() or one.doze(1)
+
+
 def busy():
     if LIMIT:
         time.sleep(LIMIT)
-    return worker.work() or worker.start()
+    return worker.work() or worker.start() or begin(worker)
 
 
 def keep(key, value):
@@ -443,6 +448,17 @@ OF_MODULES = {
         "class Spare:\n",
         "class Fresh:\n    def work(self):\n        time.sleep(1)\n\n\nclass Spare:\n",
     ),
+    "a class below another": ("store", "class Spare:\n", "class Own(Base):\n    pass\n\n\nclass Spare:\n"),
+    "a class below another that does it in another way": (
+        "store",
+        "class Spare:\n",
+        "class Own(Base):\n    def start(self):\n        time.sleep(1)\n\n\nclass Spare:\n",
+    ),
+    "a class below another that keeps what the other has not": (
+        "store",
+        "class Spare:\n",
+        "class Own(Base):\n    def __init__(self):\n        self.doze = time.sleep\n\n\nclass Spare:\n",
+    ),
     "a class less": ("store", "class Spare:\n    size = 1\n\n\n", ""),
     "a field": ("store", "    wait = 1\n", "    wait = 1\n    rest = 2\n"),
     "another value of a field": ("store", "    size = 1\n", "    size = 2\n"),
@@ -478,10 +494,11 @@ OF_MODULES = {
 CONTINUED.update(OF_MODULES)
 ANEW = {
     "a base class": ("store", "class Spare:\n", "class Spare(Base):\n"),
-    "a class that inherits one of the project": (
+    "the first class below another": ("store", "class Spare:\n", "class Own(Worker):\n    pass\n\n\nclass Spare:\n"),
+    "a class below another that is called by no name": (
         "store",
         "class Spare:\n",
-        "class Own(Base):\n    pass\n\n\nclass Spare:\n",
+        "class Own(Base):\n    def __enter__(self):\n        time.sleep(1)\n\n\nclass Spare:\n",
     ),
     "a class that fits a Protocol": (
         "store",
@@ -596,6 +613,57 @@ def test_edits_of_several_files_add_up(project: Path, links: Links) -> None:
     edit(project, *CONTINUED["a branch"])
     both(project)
     assert (links.continued, links.reasons) == (3, [])
+
+
+FILES = {
+    "a file": "import time\n\n\ndef wait():\n    time.sleep(1)\n",
+    "a file with routes": (
+        "import time\n\nfrom fastapi import APIRouter\n\nfrom app import helpers\nfrom app.main import app\n\n"
+        "own = APIRouter(prefix='/own')\n\n\n@own.get('/wait')\nasync def wait():\n    time.sleep(1)\n"
+        "    return helpers.slow()\n\n\napp.include_router(own)\n"
+    ),
+    "a file with a class": "class Fresh:\n    def work(self):\n        return 1\n",
+    "an empty file": "",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_may_come(project: Path, links: Links, name: str) -> None:
+    (project / "app" / "fresh.py").write_text(FILES[name])
+    both(project)
+    edit(project, "main", "from app import helpers, store\n", "from app import fresh, helpers, store\n")
+    edit(project, "main", "    value = helpers.quick(3)\n", "    value = fresh.wait()\n")
+    both(project)
+    assert (links.continued, links.reasons) == (2, []) or name != "a file"
+    assert links.continued >= 1
+
+
+def test_a_file_that_others_import_or_that_is_gone_is_another_project(project: Path, links: Links) -> None:
+    edit(project, "main", "from app import helpers, store\n", "from app import helpers, later, store\n")
+    shutil.rmtree(project / folder.NAME)
+    both(project)
+    (project / "app" / "later.py").write_text(FILES["a file"])
+    edit(project, "main", "    value = helpers.quick(3)\n", "    value = later.wait()\n")
+    both(project)
+    assert links.reasons[-1] == "a module is new that others import"
+    continued = links.continued
+    (project / "app" / "store.py").unlink()
+    both(project)
+    assert links.continued == continued
+
+
+def test_places_are_known_though_files_come(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "app" / "fresh.py").write_text(FILES["a file"])
+    asked: list[int] = []
+
+    def counted(source: bytes, sites: int) -> dict[int, tuple[int, int, int, int]] | None:
+        asked.append(sites)
+        return locate(source, sites)
+
+    monkeypatch.setattr("fastlint.places.locate", counted)
+    config = Config(severity=Severity.INFO, confidence=Confidence.LOW, root=str(project))
+    assert check(CheckRequest((str(project),), config, cached=True)).findings
+    assert asked == []
 
 
 def test_an_analysis_without_its_facts_is_none(project: Path, links: Links) -> None:

@@ -102,7 +102,7 @@ class Mentions:
         self._world = world
         touched = {ref for edit in edits for ref in edit.touched}
         self._functions = [
-            f" {text} "
+            ((module.name, index), f" {text} ")
             for module in world.modules.values()
             for index, text in enumerate(module.facts.names)
             if (module.name, index) not in touched
@@ -116,16 +116,21 @@ class Mentions:
         self._bodies: list[str] | None = None
         self._touched = touched
 
-    def __contains__(self, name: str) -> bool:
+    def functions(self, name: str) -> list[FunctionRef]:
+        """The functions that say a name."""
         wanted = f" {name} "
-        if any(wanted in text for text in self._functions):
-            return True
+        return [ref for ref, text in self._functions if wanted in text]
+
+    def apart(self, name: str) -> bool:
+        """Whether a module or class says a name, or a function may ask for it by a text."""
         if self._bodies is None:  # of few edits anybody asks for these
             self._bodies = [
-                repr((facts.body, [cls[3:7] for cls in facts.classes], [each[5:8] for each in facts.functions]))
+                repr([each[5:8] for each in module.facts.functions]) for module in self._world.modules.values()
+            ]
+            self._bodies += [  # those that were edited are looked at again
+                repr((module.facts.body, [cls[3:7] for cls in module.facts.classes]))
                 for module in self._world.modules.values()
                 if (module.name, -1) not in self._touched
-                for facts in (module.facts,)
             ]
         said = f"'{name}'"
         return any(said in text for texts in (self._asking, self._bodies) for text in texts)

@@ -7,6 +7,7 @@ new to everybody.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,10 @@ _APART = frozenset({"__getattr__"})  # functions whose very text is read for wha
 _PROTOCOL = "typing.Protocol"
 _BY_NAME = ("pydantic.", "pydantic_settings.", "sqlmodel.")  # their fields are given by name alone
 
+_MOST_NAMING = 200  # functions that say the name of another member of a class
 _CALLED_BY_MODELS = frozenset({"model_post_init"})
+
+_LOADS = re.compile(r"\b(import_module|__import__|iter_modules|walk_packages|spec_from_file_location)\b")
 
 
 class Unlike(Exception):
@@ -43,6 +47,7 @@ class Rebinder(Interpreter):
         self.another: dict[Any, bool] = {}  # keys of names that are bound in another way; False: not bound any more
         self.rebound: list[Any] = []  # those of them of which nothing may be lost
         self.anew: list[Any] = []  # those of which all that was known is forgotten
+        self.naming: dict[FunctionRef, None] = {}  # functions that say the name of another member of a class
         self.written: dict[Any, list[FunctionRef]] = {}  # keys of attributes -> who assigns them now
         self._mentions: Mentions | None = None
 
@@ -50,6 +55,7 @@ class Rebinder(Interpreter):
         """Have all edited modules as they are `now`, or as they were."""
         for edit in self.edits:
             self.world.modules[edit.now.name] = edit.now if now else edit.before
+        self.world.absent = frozenset(ref for edit in self.edits for ref in edit.added_classes if not now)
         if any(edit.classes or edit.added_classes or edit.gone_classes for edit in self.edits):
             self.world.forget_orders()
         self.forget_syntax()
@@ -76,10 +82,41 @@ class Rebinder(Interpreter):
         if ask_classes or any(edit.has_other_body for edit in self.edits) or self._written_names():
             self._compare_traits()
 
-    def _others_mention(self, name: str) -> bool:
+    def compare_files(self, new: frozenset[str]) -> None:
+        """Make sure that what was not edited imports none of the modules that are `new`."""
+        if not new:
+            return
+        world = self.world
+        before, names = set[str](), set[str]()
+        aliases = [(alias, name) for alias, of in world.aliases.items() for name in of]
+        for dotted, name in [*((name, name) for name in world.modules), *aliases]:
+            while dotted:
+                (names if name in new else before).add(dotted)
+                dotted = dotted.rpartition(".")[0]
+        edited = {edit.now.name: edit.facts for edit in self.edits}
+        for module in world.modules.values():
+            for level, target, attribute in edited.get(module.name, module.facts).imports:
+                dotted = world.absolute(module, level, target)
+                if not (names - before).isdisjoint((dotted, f"{dotted}.{attribute}")):
+                    raise Unlike("a module is new that others import")
+            if module.name not in edited and any(_LOADS.search(text) for text in module.facts.names):
+                said = repr([function.body for function in module.facts.functions])
+                if any(name.rpartition(".")[2] in said for name in names - before):
+                    raise Unlike("a module is new that others may load by its name")
+
+    @property
+    def _said_by_others(self) -> Mentions:
         if self._mentions is None:
             self._mentions = Mentions(self.world, self.edits)
-        return name in self._mentions
+        return self._mentions
+
+    def _look_at_those_who_say(self, name: str) -> None:
+        """Have those looked at again to whom a member of a class may mean another thing now."""
+        if self._said_by_others.apart(name):
+            raise Unlike("a module says the name of what is another member of a class now")
+        self.naming.update(dict.fromkeys(self._said_by_others.functions(name)))
+        if len(self.naming) > _MOST_NAMING:
+            raise Unlike("too many say the name of what is another member of a class now")
 
     def _compare_bindings(self, edit: Edit) -> None:
         module = edit.now.name
@@ -121,8 +158,9 @@ class Rebinder(Interpreter):
                     self.another["class", ref, name] = True
                 continue
             known = ("class", ref, name) in self.facts or name.startswith("__") or name in _CALLED_BY_MODELS
-            if known or self._others_mention(name) or self._is_called_by_library(ref):
+            if known or self._is_called_by_library(ref):
                 raise Unlike("a member of a class is another")
+            self._look_at_those_who_say(name)
             if any(_PROTOCOL in self.order(cls) for cls in self.world.methods_named.get(name, ())):
                 raise Unlike("a class may fit a Protocol")
         hooks = self.model_hooks.get(ref, {})
@@ -189,14 +227,31 @@ class Rebinder(Interpreter):
             raise Unlike("a class is gone that was another one of the project")
 
     def _compare_new_class(self, ref: ClassRef) -> None:
-        """A class that is new is known to nobody; it must not be found by what it inherits or fits either."""
+        """A class that is new is known to nobody, but may be found by what it inherits; it must not by what it fits."""
         order = self.order(ref)
-        if any(isinstance(above, tuple) for above in order[1:]):
-            raise Unlike("a class that is new inherits one of the project")
+        bases = [above for above in order[1:] if isinstance(above, tuple)]
+        if bases:
+            self._compare_subclass(ref, bases)
         for name in self.world.class_(ref).methods:
             for cls in self.world.methods_named.get(name, ()):
                 if cls != ref and _PROTOCOL in self.order(cls):
                     raise Unlike("a class may fit a Protocol")
+
+    def _compare_subclass(self, ref: ClassRef, bases: list[ClassRef]) -> None:
+        """Whoever has an instance of a base may have one of a class that is new: those are looked at again who say a
+        name that it has and that may mean another thing now."""
+        cls, added = self.world.class_(ref), {each for edit in self.edits for each in edit.added_classes}
+        if any(added.issuperset(self.world.subclasses(base, self.bases)) for base in bases):
+            raise Unlike("a class that is new is the first below another")
+        if any(name.startswith("__") and name != "__init__" for name in cls.methods) or self._is_called_by_library(ref):
+            raise Unlike("a class that is new is called by no name")
+        if any(ref in classes for classes in Traits(self.world).answers().values()):
+            raise Unlike("classes say something else of themselves")
+        names = [name for name in cls.methods if not name.startswith("__")]
+        others = [*cls.attribute_writers, *self.world.class_bindings(ref)]
+        names += [name for name in others if not any(self._says(base, name) for base in bases)]
+        for name in dict.fromkeys(names):
+            self._look_at_those_who_say(name)
 
     def _compare_middleware(self) -> None:
         """Make sure that an edit changes nothing of which middleware is named somewhere."""
@@ -276,8 +331,8 @@ class Rebinder(Interpreter):
         for name in self._written_names():
             if all(ref[0] in modules for ref in self.world.writers.get(name, ())):
                 was, is_ = (any(facts.writers.get(name) for facts in each) for each in self._facts_of_edits())
-                if was != is_ and self._others_mention(name):
-                    raise Unlike("an attribute that nobody assigned is assigned now, or the other way round")
+                if was != is_:  # nobody assigned it, or nobody does any more
+                    self._look_at_those_who_say(name)
         added = {ref for edit in self.edits for ref in (*edit.added_classes, *edit.gone_classes)}
         said = [Traits(self.world).answers(added)]
         self.put(now=False)

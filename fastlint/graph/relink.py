@@ -9,7 +9,7 @@ at) it must still tell them. The body of a module is one more function; what it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,32 +29,40 @@ _OPEN = "the earlier analysis had not come to its end"
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An earlier analysis (see `kept`), and the facts that modules had then, of those that have others now."""
+    """An earlier analysis (see `kept`), and the facts that modules had then, of those that have others now, or are
+    new: then none."""
 
     rows: dict[str, Any]
     before: Mapping[str, ModuleFacts]
+    new: frozenset[str] = frozenset()  # modules that were not there
 
 
 class _Guarded(dict[Any, Any]):
-    """What no edit may change: how routers and models are put together. Notes what is put together again."""
+    """What an edit may not change: how routers and models are put together. While it is `guarded`, it notes what is put
+    together again, and refuses all else but what is `open`."""
 
     def __init__(self, rows: Mapping[Any, Any] | None = None) -> None:
         super().__init__(rows or {})
         self.guarded = False
         self.again: set[Any] = set()
+        self.open: Callable[[Any], bool] = lambda key: False
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self.guarded:
             self.again.add(key)
-            if self.get(key, Unlike) != value:
-                raise Unlike("it puts routers or models together")
-            return
+            if key in self and self[key] == value:
+                return
+            self._refuse(key)
         super().__setitem__(key, value)
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         if self.guarded and key not in self:
-            raise Unlike("it puts routers or models together")
+            self._refuse(key)
         return super().setdefault(key, default)
+
+    def _refuse(self, key: Any) -> None:
+        if not self.open(key):
+            raise Unlike("it puts routers or models together")
 
 
 class _Facts(dict[Any, Values]):
@@ -91,6 +99,7 @@ class Relinker(Rebinder):
         fill(self, past.rows)
         for each in (self._inclusions, self._hooks):
             each.update({key: _Guarded(inner) for key, inner in each.items()})
+        self._past_inclusions = {router: tuple(calls) for router, calls in self._inclusions.items()}
 
     def relink(self) -> bool:
         """Take in what has changed; False where that cannot be done, and then neither this nor its world is of use any
@@ -108,6 +117,7 @@ class Relinker(Rebinder):
         if sorted(self.retired) != self._past.rows["retired"]:
             raise Unlike("other modules are in use")
         self.edits = [Edit(before, self.world.modules[name]) for name, before in self._past.before.items()]
+        self.compare_files(self._past.new)
         self._gone = {ref for edit in self.edits for ref in edit.gone}
         self._added = {ref for edit in self.edits for ref in edit.added}
         edited = {ref: function for edit in self.edits for ref, function in edit.edited.items()}
@@ -141,7 +151,7 @@ class Relinker(Rebinder):
             elif self._asked_of_arguments(ref) != asked[ref]:
                 callers.add(ref)
         self.compare_modules(ask_classes)
-        looked_at = self._looked_at({**edited, **definers}, callers)
+        looked_at = self._looked_at({**edited, **definers, **self.naming}, callers)
         looked_at = self.settle_bindings(looked_at)
         self.put(now=False)
         was = self._as_it_was(looked_at)
@@ -232,6 +242,10 @@ class Relinker(Rebinder):
         self._effects, self._demanded = {}, {}
         for calls in self._inclusions.values():
             calls.again.clear()
+        known = frozenset(self._included)  # of several inclusions the first one counts
+        added = {ref for edit in self.edits for ref in edit.added_classes}
+        self._included.open = self._inclusions.open = lambda key: key not in known
+        self._hooks.open = lambda key: key in added
         inside = {*numbers, *self._scripts(numbers)}
         self._again = {self.variants[number].function for number in numbers} | self._added
         self.servers -= inside
@@ -246,6 +260,9 @@ class Relinker(Rebinder):
                 found.clear()
         for number in numbers:
             self._run(self.variants[number])
+        for name in sorted(self._past.new):
+            if self.world.modules[name].kind == "app":  # as whoever begins anew does
+                self.run(self.module_variant(name))
         for key, values in self.bound_now():
             self.widen(key, values)
         self.look_at_writers()
@@ -272,8 +289,9 @@ class Relinker(Rebinder):
     def _compare_routers(self, inside: set[int]) -> None:
         """Make sure that routers are still included, and models still have their hooks, where they were."""
         looked_at = {self.variants[number].function for number in inside}
-        for calls in self._inclusions.values():
-            if any(key[0] in looked_at and key not in calls.again for key in calls):
+        for router, calls in self._inclusions.items():
+            before = self._past_inclusions.get(router, ())
+            if any(key[0] in looked_at and key not in calls.again for key in before):
                 raise Unlike("a router is not included any more")
 
     def _scripts(self, numbers: Iterable[int]) -> list[int]:
@@ -332,7 +350,8 @@ class Relinker(Rebinder):
     def _guard(self, on: bool) -> None:
         self.facts.fixed = on
         for each in (self._included, self._inclusions, self._hooks, *self._inclusions.values(), *self._hooks.values()):
-            each.guarded = on
+            if isinstance(each, _Guarded):  # what is new is not
+                each.guarded = on
 
     # As `Interpreter` does it, and noted
 
@@ -358,7 +377,7 @@ class Relinker(Rebinder):
     def ensure(self, ref: FunctionRef) -> Variant:
         """See `Definitions.ensure`."""
         if self.facts.frozen is not None and ref in self._added:
-            raise Unlike(_OPEN)  # it is not there yet
+            return Variant(-1, ref, -1, UNKNOWN, {})  # it is not there yet
         return super().ensure(ref)
 
     def variant_of(self, ref: FunctionRef, env: int, receiver: Values, bindings: dict[str, Values]) -> Variant:

@@ -73,6 +73,7 @@ class World:
         self._subclasses: dict[ClassRef, list[ClassRef]] | None = None
         self._subclasses_of_library: dict[str, list[ClassRef]] = {}
         self._implementers: dict[ClassRef, list[ClassRef]] = {}
+        self.absent: frozenset[ClassRef] = frozenset()  # classes that are not there yet: nobody finds them
         self._libraries: frozenset[str] | None = None  # what is never looked for beside its importer
 
     # Modules and names
@@ -228,6 +229,8 @@ class World:
         if self._subclasses is None:
             self._subclasses = {}
             for candidate in list(self.all_classes()):
+                if candidate in self.absent:
+                    continue
                 for above in self.order(candidate, bases_of)[1:]:
                     if isinstance(above, tuple):
                         self._subclasses.setdefault(above, []).append(candidate)
@@ -245,7 +248,7 @@ class World:
         if "typing.Protocol" in self.order(ref, bases_of) and wanted:
             rarest = min(wanted, key=lambda name: len(self.methods_named.get(name, ())))
             for candidate in self.methods_named.get(rarest, ()):
-                if candidate == ref or "typing.Protocol" in self.order(candidate, bases_of):
+                if candidate == ref or candidate in self.absent or "typing.Protocol" in self.order(candidate, bases_of):
                     continue
                 if all(self._has_method_like(candidate, ref, name, bases_of) for name in wanted):
                     self._implementers[ref].append(candidate)
