@@ -60,6 +60,7 @@ COLUMNS = (
     "fastlint, comment edited",
     "fastlint, body edited",
     "fastlint, signature edited",
+    "fastlint, module edited",
     "hydroid cold",
     "hydroid warm",
     "hydroid, body edited",
@@ -150,6 +151,7 @@ def one_round(copy: Path, files: list[Path], peers: Path | None, with_flake8: bo
         ("comment edited", comment_edited),
         ("body edited", body_edited),
         ("signature edited", signature_edited),
+        ("module edited", module_edited),
     )
     for column, edit in edits:
         edited.write_text(edit(before), "utf-8")
@@ -244,6 +246,19 @@ def signature_edited(source: str) -> str:
     return "".join(lines)
 
 
+def module_edited(source: str) -> str:
+    """The source with one import more, and a function that uses it."""
+    lines = source.splitlines(keepends=True)
+    first = next(
+        node
+        for node in ast.parse(source).body
+        if not isinstance(node, ast.Expr) and not (isinstance(node, ast.ImportFrom) and node.module == "__future__")
+    )
+    begin = min([first.lineno, *(each.lineno for each in getattr(first, "decorator_list", []))]) - 1
+    lines.insert(begin, "import json as edited\n")
+    return "".join([*lines, "\n\nasync def edit() -> str:\n    return edited.dumps({})\n"])
+
+
 def table(title: str, costs: dict[Path, dict[str, Cost]], of: str) -> str:
     """One figure of every command for every application."""
     columns = [column for column in COLUMNS if any(column in each for each in costs.values())]
@@ -272,6 +287,10 @@ def ratios(costs: dict[Path, dict[str, Cost]]) -> str:
             (
                 "signature / hydroid",
                 lambda each: each["fastlint, signature edited"].seconds / each["hydroid, body edited"].seconds,
+            ),
+            (
+                "module / hydroid",
+                lambda each: each["fastlint, module edited"].seconds / each["hydroid, body edited"].seconds,
             ),
             ("memory / hydroid", lambda each: each["fastlint cold"].megabytes / each["hydroid cold"].megabytes),
         ]
