@@ -652,6 +652,19 @@ def test_a_file_that_others_import_or_that_is_gone_is_another_project(project: P
     assert links.continued == continued
 
 
+def test_a_file_with_the_name_of_another_is_another_project(project: Path, links: Links) -> None:
+    """Which of them is meant depends on who imports it."""
+    for folder_of in ("one", "two"):
+        (project / folder_of).mkdir()
+        (project / folder_of / "main.py").write_text("import tools\n\n\nasync def main():\n    tools.work()\n")
+    (project / "one" / "tools.py").write_text("def work():\n    return 1\n")
+    shutil.rmtree(project / folder.NAME)
+    both(project)
+    (project / "two" / "tools.py").write_text(FILES["a file"].replace("wait", "work"))
+    both(project)
+    assert (links.continued, links.reasons) == (0, ["a module is new that goes by the name of another"])
+
+
 def test_places_are_known_though_files_come(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "app" / "fresh.py").write_text(FILES["a file"])
     asked: list[int] = []

@@ -89,10 +89,13 @@ class Rebinder(Interpreter):
         world = self.world
         before, names = set[str](), set[str]()
         aliases = [(alias, name) for alias, of in world.aliases.items() for name in of]
-        for dotted, name in [*((name, name) for name in world.modules), *aliases]:
+        known_as = [*((name, name) for name in world.modules), *aliases]
+        for dotted, name in known_as:
             while dotted:
                 (names if name in new else before).add(dotted)
                 dotted = dotted.rpartition(".")[0]
+        if any(dotted in before for dotted, name in known_as if name in new):
+            raise Unlike("a module is new that goes by the name of another")
         edited = {edit.now.name: edit.facts for edit in self.edits}
         for module in world.modules.values():
             for level, target, attribute in edited.get(module.name, module.facts).imports:
