@@ -23,17 +23,19 @@ from fastlint.cache import folder
 from fastlint.config import Config
 from fastlint.engine import check
 from fastlint.finding import Confidence, Severity
+from fastlint.graph.edits import mentions_apart
 from fastlint.graph.kept import fill, text_of
 from fastlint.graph.relink import Past, Relinker
 from fastlint.graph.statements import Interpreter
-from fastlint.graph.world import World
+from fastlint.graph.world import Module, World
 from fastlint.report import FORMATS, Style
 from fastlint.report.model import CheckRequest
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import load_words
+from fastlint.source.facts import ModuleFacts
 from fastlint.source.locate import locate
-from fastlint.source.parse import parse_encoded
+from fastlint.source.parse import parse, parse_encoded
 
 APPLICATIONS = ("demo", "entry_dependencies", "executors_and_threads", "regressions_held_locks", "shared_state")
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -46,7 +48,7 @@ import requests
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from app import helpers, store
+from app import helpers, models, store
 
 app = FastAPI()
 router = APIRouter(prefix="/items")
@@ -125,6 +127,11 @@ class Unused(BaseHTTPMiddleware):
 
 async def look(waiter: Waiter):
     return waiter.wait(2)
+
+
+@app.post("/outer")
+async def outer(given: models.Outer):
+    return given.size
 
 
 @app.get("/busy")
@@ -244,7 +251,7 @@ def begin(one: Base):
 def busy():
     if LIMIT:
         time.sleep(LIMIT)
-    return worker.work() or worker.start() or begin(worker)
+    return worker.work() or worker.start() or begin(None)
 
 
 def keep(key, value):
@@ -253,6 +260,26 @@ def keep(key, value):
 
 def forget(key):
     del kept[key]
+"""
+
+
+MODELS = """import time
+
+from pydantic import BaseModel, field_validator
+
+
+class Inner(BaseModel):
+    name: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def check(cls, value):
+        time.sleep(7)
+        return value
+
+
+class Outer(BaseModel):
+    size: int = 1
 """
 
 
@@ -296,7 +323,7 @@ def project(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     (root / "app").mkdir(parents=True)
     (root / "pyproject.toml").write_text("[project]\nname = 'app'\n")
-    for name, text in (("__init__", ""), ("main", MAIN), ("helpers", HELPERS), ("store", STORE)):
+    for name, text in (("__init__", ""), ("main", MAIN), ("helpers", HELPERS), ("store", STORE), ("models", MODELS)):
         (root / "app" / f"{name}.py").write_text(text)
     both(root)
     return root
@@ -374,8 +401,8 @@ OF_MODULES = {
     ),
     "one more name of an import": (
         "main",
-        "from app import helpers, store\n",
-        "from app import helpers, other, store\n",
+        "from app import helpers, models, store\n",
+        "from app import helpers, models, other, store\n",
     ),
     "an import less": ("helpers", "import requests\n", ""),
     "a function": ("helpers", "def lonely():\n", "def lonelier():\n    pass\n\n\ndef lonely():\n"),
@@ -459,6 +486,14 @@ OF_MODULES = {
         "class Spare:\n",
         "class Own(Base):\n    def __init__(self):\n        self.doze = time.sleep\n\n\nclass Spare:\n",
     ),
+    "a class inside of a function, below another": (
+        "store",
+        "def begin(one: Base):\n",
+        "def other():\n    class Own(Base):\n        def start(self):\n            time.sleep(1)\n\n"
+        "    return Own\n\n\n"
+        "def begin(one: Base):\n",
+    ),
+    "a field of a model": ("models", "    size: int = 1\n", "    size: int = 1\n    more: int = 2\n"),
     "a class less": ("store", "class Spare:\n    size = 1\n\n\n", ""),
     "a field": ("store", "    wait = 1\n", "    wait = 1\n    rest = 2\n"),
     "another value of a field": ("store", "    size = 1\n", "    size = 2\n"),
@@ -493,6 +528,13 @@ OF_MODULES = {
 }
 CONTINUED.update(OF_MODULES)
 ANEW = {
+    "a field that is a model": ("models", "    size: int = 1\n", "    size: int = 1\n    inner: Inner = None\n"),
+    "a field of models": ("models", "    size: int = 1\n", "    size: int = 1\n    inner: list[Inner] = []\n"),
+    "a field that may be a model": (
+        "models",
+        "    size: int = 1\n",
+        "    size: int = 1\n    inner: Inner | None = None\n",
+    ),
     "a base class": ("store", "class Spare:\n", "class Spare(Base):\n"),
     "the first class below another": ("store", "class Spare:\n", "class Own(Worker):\n    pass\n\n\nclass Spare:\n"),
     "a class below another that is called by no name": (
@@ -579,6 +621,25 @@ def test_what_was_added_is_found_and_what_was_taken_away_is_not(project: Path, l
     assert links.reasons == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a class below another that does it in another way",
+        "a class below another that keeps what the other has not",
+        "a class inside of a function, below another",
+        "a method that is called",
+        "a parameter of a constructor",
+        "a function inside",
+        "a route",
+    ],
+)
+def test_what_an_edit_of_a_module_brings_is_found(project: Path, links: Links, name: str) -> None:
+    before = findings(both(project))
+    edit(project, *OF_MODULES[name])
+    assert [each for each in findings(both(project)) if each["code"] == "FL102" and each not in before]
+    assert links.continued == 1
+
+
 def reversed_edit(given: tuple[str, str, str]) -> tuple[str, str, str]:
     return given[0], given[2], given[1]
 
@@ -631,15 +692,32 @@ FILES = {
 def test_a_file_may_come(project: Path, links: Links, name: str) -> None:
     (project / "app" / "fresh.py").write_text(FILES[name])
     both(project)
-    edit(project, "main", "from app import helpers, store\n", "from app import fresh, helpers, store\n")
+    edit(project, "main", "from app import helpers, models, store\n", "from app import fresh, helpers, models, store\n")
     edit(project, "main", "    value = helpers.quick(3)\n", "    value = fresh.wait()\n")
     both(project)
-    assert (links.continued, links.reasons) == (2, []) or name != "a file"
-    assert links.continued >= 1
+    unlike = ["what it gives is known now"] if name == "a file with routes" else []  # it waits for nothing there
+    assert (links.continued, links.reasons) == (2 - len(unlike), unlike)
+
+
+@pytest.mark.parametrize(
+    ("source", "apart"),
+    [
+        ("def f():\n    return LIMIT\n", False),
+        ("def f(x: 'dict[str, LIMIT]'): ...\n", True),
+        ("def f(x=LIMIT): ...\n", True),
+        ("class C:\n    x: 'LIMIT | None' = None\n", True),
+        ("LIMITED = 1\n", False),
+        ("@LIMIT\ndef f(): ...\n", True),
+    ],
+)
+def test_who_says_a_name_outside_of_functions(source: str, apart: bool) -> None:
+    facts = parse(f"from store import LIMIT\n{source}".encode())
+    assert isinstance(facts, ModuleFacts)
+    assert mentions_apart(Module("m", "m.py", False, facts), "LIMIT") is apart
 
 
 def test_a_file_that_others_import_or_that_is_gone_is_another_project(project: Path, links: Links) -> None:
-    edit(project, "main", "from app import helpers, store\n", "from app import helpers, later, store\n")
+    edit(project, "main", "from app import helpers, models, store\n", "from app import helpers, later, models, store\n")
     shutil.rmtree(project / folder.NAME)
     both(project)
     (project / "app" / "later.py").write_text(FILES["a file"])

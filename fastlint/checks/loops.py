@@ -8,10 +8,10 @@ from fastlint.checks.ways import sureness
 from fastlint.finding import Finding, Step
 from fastlint.graph.awaits import awaits, suspends
 from fastlint.graph.contexts import Context
-from fastlint.graph.guards import blocks_of
 from fastlint.graph.world import FunctionRef
 from fastlint.project import Project
 from fastlint.source.facts import Block
+from fastlint.source.nodes import blocks_of
 
 
 def loops_without_yield(project: Project) -> Iterator[Finding]:

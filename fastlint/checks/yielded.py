@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fastlint.graph.guards import blocks_of
 from fastlint.source.facts import Block, Node
-from fastlint.source.nodes import nodes, tags
+from fastlint.source.nodes import blocks_of, nodes, tags
 
 
 def ends_what_it_yields(body: Block) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastlint.graph.guards import blocks_of, statements_of
+from fastlint.graph.guards import statements_of
 from fastlint.source.facts import Block, Node
-from fastlint.source.nodes import nodes, parts
+from fastlint.source.nodes import blocks_of, nodes, parts
 
 _GIVE_UP_EARLY = frozenset({"wait", "wait_for", "timeout", "timeout_at", "fail_after", "move_on_after"})
 _WAITS = frozenset({"wait", "communicate"})

@@ -7,10 +7,11 @@ Looks at structure alone, and only at what stays as it was: parameters and attri
 from __future__ import annotations
 
 from fastlint.graph.constants import Bindings, bindings_of
-from fastlint.graph.guards import blocks_of, statements_of
+from fastlint.graph.guards import statements_of
 from fastlint.graph.shapes import last_name
 from fastlint.graph.world import ClassRef, FunctionRef, World
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import blocks_of
 
 Test = tuple[Node, bool]
 """A test and how it came out."""

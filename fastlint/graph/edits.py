@@ -42,10 +42,8 @@ class Edit:
         self.classes: list[ClassRef] = [
             (name, old.index) for old, new in pairs if old != new and (name, old.index) not in self.gone_classes
         ]
-        self.added_classes: list[ClassRef] = [
-            (name, cls.index) for cls in facts.classes[len(before.classes) :] if cls.parent < 0
-        ]
-        self.has_other_body = bool(before.body != facts.body or self.classes or self.added_classes or self.gone_classes)
+        self.added_classes: list[ClassRef] = [(name, cls.index) for cls in facts.classes[len(before.classes) :]]
+        self.has_other_body = before.body != facts.body or bool(self.classes)
 
     @property
     def touched(self) -> set[FunctionRef]:
@@ -132,8 +130,8 @@ class Mentions:
                 for module in self._world.modules.values()
                 if (module.name, -1) not in self._touched
             ]
-        said = f"'{name}'"
-        return any(said in text for texts in (self._asking, self._bodies) for text in texts)
+        said, inside = f"'{name}'", re.compile(rf"\b{re.escape(name)}\b")  # `attrgetter("client.timeout")`
+        return any(said in text for text in self._bodies) or any(inside.search(text) for text in self._asking)
 
 
 def mentions_apart(module: Module, name: str) -> bool:
@@ -142,7 +140,7 @@ def mentions_apart(module: Module, name: str) -> bool:
     blocks: list[Any] = [each for each in facts.body if each[0] != "imp"]
     blocks += [cls[3:7] for cls in facts.classes]
     blocks += [each[5:8] for each in facts.functions]
-    return re.search(f"'{re.escape(name)}'|[\"']{re.escape(name)}\\W", repr(blocks)) is not None
+    return re.search(rf"\b{re.escape(name)}\b", repr(blocks)) is not None  # a quoted annotation may hold it
 
 
 def class_names(before: Module, now: Module, cls: int) -> Iterator[tuple[str, bool, bool]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastlint.graph.state import Frame
 from fastlint.source.facts import Block, Node
-from fastlint.source.nodes import calls_within
+from fastlint.source.nodes import blocks_of, calls_within
 
 _ASK_FILES = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir"})
 _ENDINGS = frozenset(
@@ -25,24 +25,6 @@ def statements_of(block: Block) -> Iterator[Any]:
         for statement in waiting.pop():
             yield statement
             waiting.extend(blocks_of(statement))
-
-
-def blocks_of(statement: Any) -> list[Block]:
-    """The blocks inside a statement; those of nested functions and classes are not its own."""
-    tag = statement[0]
-    if tag == "if":
-        return [statement[2], statement[3]]
-    if tag == "while":
-        return [statement[3], statement[4]]
-    if tag == "for":
-        return [statement[4], statement[5]]
-    if tag == "with":
-        return [statement[2]]
-    if tag == "try":
-        return [statement[1], *(handler[2] for handler in statement[2]), statement[3], statement[4]]
-    if tag == "match":
-        return [case[1] for case in statement[2]]
-    return []
 
 
 def guarded_place(test: Node, absent: bool) -> Node:

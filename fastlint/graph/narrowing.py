@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from fastlint.graph.closures import CALLABLE_TESTS, Test, test_in_attribute, tests_of_parameters
-from fastlint.graph.guards import blocks_of, demanded_instances
+from fastlint.graph.guards import demanded_instances
 from fastlint.graph.kinds import FUNCTION_TESTS, KIND_TESTS, KINDS, Kinds, is_of_kind
 from fastlint.graph.state import Frame
 from fastlint.graph.traits import Traits
 from fastlint.graph.values import UNKNOWN, Values, union
 from fastlint.graph.world import ClassRef, FunctionRef, World
 from fastlint.source.facts import Block, Node
-from fastlint.source.nodes import calls_within
+from fastlint.source.nodes import blocks_of, calls_within
 
 _RUNNING = frozenset(
     {

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastlint.graph.guards import blocks_of
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.world import FunctionRef
 from fastlint.source.facts import Block, Node, Param
-from fastlint.source.nodes import nodes, parts
+from fastlint.source.nodes import blocks_of, nodes, parts
 
 _DEEPEST = 6
 _CLOSED = frozenset({"bool", "Literal", "Enum", "Request", "WebSocket", "Response", "BackgroundTasks", "Settings"})

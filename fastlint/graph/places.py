@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastlint.graph.contexts import Context, Contexts
-from fastlint.graph.guards import blocks_of, gives_new, statements_of
+from fastlint.graph.guards import gives_new, statements_of
 from fastlint.graph.state import ONCE, Frame, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.values import Values
 from fastlint.graph.world import ClassRef, FunctionRef
 from fastlint.source.facts import Block, Node
+from fastlint.source.nodes import blocks_of
 
 Key = tuple[Any, ...]
 """A shared place: ("global", module, name), ("attr", class, name) for a class's own attribute or that of an instance

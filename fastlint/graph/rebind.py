@@ -15,9 +15,10 @@ from fastlint.graph.closures import test_in_attribute
 from fastlint.graph.edits import Edit, Mentions, class_names, fields_of, mentions_apart
 from fastlint.graph.names import FEW
 from fastlint.graph.narrowing import ASKING
+from fastlint.graph.state import Frame
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.traits import Traits
-from fastlint.graph.values import UNKNOWN, Values, union
+from fastlint.graph.values import UNKNOWN, Values, elements, union
 from fastlint.graph.variants import CALLED_BY_CLASS, MOST_MENTIONS
 from fastlint.graph.world import ClassRef, FunctionRef, World
 from fastlint.source.facts import ModuleFacts
@@ -25,10 +26,8 @@ from fastlint.source.facts import ModuleFacts
 _APART = frozenset({"__getattr__"})  # functions whose very text is read for what a module has
 _PROTOCOL = "typing.Protocol"
 _BY_NAME = ("pydantic.", "pydantic_settings.", "sqlmodel.")  # their fields are given by name alone
-
 _MOST_NAMING = 200  # functions that say the name of another member of a class
 _CALLED_BY_MODELS = frozenset({"model_post_init"})
-
 _LOADS = re.compile(r"\b(import_module|__import__|iter_modules|walk_packages|spec_from_file_location)\b")
 
 
@@ -164,6 +163,9 @@ class Rebinder(Interpreter):
             if known or self._is_called_by_library(ref):
                 raise Unlike("a member of a class is another")
             self._look_at_those_who_say(name)
+            frame = self.frame_of_class(ref)
+            if any(row[0] == "ann" and _has_own(self.annotation(row[1], frame)) for row in now.get(name, ())):
+                raise Unlike("a class has a field that brings its own hooks")  # which run wherever the class is taken
             if any(_PROTOCOL in self.order(cls) for cls in self.world.methods_named.get(name, ())):
                 raise Unlike("a class may fit a Protocol")
         hooks = self.model_hooks.get(ref, {})
@@ -352,15 +354,19 @@ class Rebinder(Interpreter):
 
     # What is bound in another way
 
+    def frame_of_class(self, ref: ClassRef) -> Frame:
+        """A frame in which the expressions of a class's body can be evaluated, without recording."""
+        frame = self.module_frame(ref[0])
+        frame.class_scope = frame.owner = ref
+        return frame
+
     def bound_now(self) -> Iterator[tuple[Any, Values]]:
         """What names that are bound in another way are bound to, by their keys."""
         for key in self.rebound:
             cls: ClassRef | None = key[1] if key[0] == "class" else None
             module = self.world.modules[key[1] if cls is None else cls[0]]
-            frame = self.module_frame(module.name)
+            frame = self.module_frame(module.name) if cls is None else self.frame_of_class(cls)
             rows = module.bindings.get(key[2], ()) if cls is None else module.bindings_of(cls[1]).get(key[2], ())
-            if cls is not None:
-                frame.class_scope = frame.owner = cls
             values: Values = UNKNOWN
             for row in rows:
                 values = union(values, self.bound(row, module.name, frame, cls))
@@ -372,3 +378,8 @@ class Rebinder(Interpreter):
             for writer in writers:
                 self.ensure(writer)
             self.look_again(key)
+
+
+def _has_own(values: Values) -> bool:
+    """Whether an instance of a class of the project is among values, or in their collections."""
+    return any(value[0] == "o" or (value[0] in ("l", "t", "d") and _has_own(elements((value,)))) for value in values)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fastlint.graph.guards import blocks_of
 from fastlint.graph.world import FunctionRef, World
 from fastlint.source.facts import Block, Node
-from fastlint.source.nodes import nodes, parts
+from fastlint.source.nodes import blocks_of, nodes, parts
 
 Ancestors = tuple[Any, ...]
 """The statements and expressions around a node, outermost first."""

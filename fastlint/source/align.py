@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
-from fastlint.source.facts import SITES_OF_ONE, Block, Class, Function, ModuleFacts, Node, Param
+from fastlint.source.facts import SITES_OF_ONE, Block, Class, Function, ModuleFacts, Param
+from fastlint.source.nodes import blocks_of
 
 _FRESH = SITES_OF_ONE // 2  # the first number of a module's own sites that are new
 _HEADED = {"if": 1, "while": 2, "for": 2, "with": 1, "try": 0, "match": 1}  # where the heads of what holds blocks lie
@@ -119,7 +120,7 @@ class _Pairs:
                 self._node(old[place], new[place])
             if tag == "for":
                 self._node(old[3], new[3])
-            for one, other in zip(_blocks(old), _blocks(new), strict=False):
+            for one, other in zip(blocks_of(old), blocks_of(new), strict=False):
                 self.block(one, other)
         else:
             self._node(old, new)
@@ -171,8 +172,9 @@ class _Pairs:
                         self._function(mine, yours)
         classes = {self._before.classes[mine].name: mine for mine in one.classes}
         for yours in other.classes:
-            if (mine_ := classes.pop(self._now.classes[yours].name, None)) is not None:
-                self._class(mine_, yours)
+            same = classes.pop(self._now.classes[yours].name, None)
+            if same is not None:
+                self._class(same, yours)
 
     def _names(self, functions: list[int], facts: ModuleFacts) -> list[Any]:
         found = (facts.functions[index] for index in functions)
@@ -359,23 +361,3 @@ def _continues(old: Any, new: Any) -> bool:
     if old[0] in ("def", "class"):
         return bool(old[2] == new[2])
     return old[0] == "imp" and all(row in new[1] for row in old[1])
-
-
-def _blocks(statement: Any) -> list[Block]:
-    """The blocks in a statement."""
-    tag = statement[0]
-    if tag == "if":
-        return [statement[2], statement[3]]
-    if tag == "while":
-        return [statement[3], statement[4]]
-    if tag == "for":
-        return [statement[4], statement[5]]
-    if tag == "with":
-        return [statement[2]]
-    if tag == "match":
-        return [body for _, body in statement[2]]
-    handlers = [handler for _, _, handler in statement[2]]
-    return [statement[1], statement[3], statement[4], *handlers]
-
-
-__all__ = ["Aligned", "Node", "align"]

@@ -54,6 +54,24 @@ def nodes(node: Node | Block) -> Iterator[Any]:
         waiting += inside
 
 
+def blocks_of(statement: Any) -> list[Block]:
+    """The blocks inside a statement; those of nested functions and classes are not its own."""
+    tag = statement[0]
+    if tag == "if":
+        return [statement[2], statement[3]]
+    if tag == "while":
+        return [statement[3], statement[4]]
+    if tag == "for":
+        return [statement[4], statement[5]]
+    if tag == "with":
+        return [statement[2]]
+    if tag == "try":
+        return [statement[1], *(handler[2] for handler in statement[2]), statement[3], statement[4]]
+    if tag == "match":
+        return [case[1] for case in statement[2]]
+    return []
+
+
 def calls_within(node: Node | Block) -> Iterator[Node]:
     """Every call in a node or block, outer ones before the calls in them."""
     return (each for each in nodes(node) if each[0] == "c")
