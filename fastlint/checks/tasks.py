@@ -205,10 +205,7 @@ def coroutines_never_awaited(project: Project) -> Iterator[Finding]:
             continue
         for site, name, target in _coroutines_made(project, variant):
             key = (variant.function, site)
-            shape = project.shapes.call(variant.function, site)
-            if key in done or shape is None:
-                continue
-            if not _is_lost(project, variant.function, shape):
+            if key in done or not _is_lost(project, *key):
                 continue
             done.add(key)
             state = next(each for each in _states(variant) if each in graph.contexts.arrivals)
@@ -229,13 +226,16 @@ def _states(variant: Variant) -> list[State]:
 
 
 def _coroutines_made(project: Project, variant: Variant) -> Iterator[tuple[int, str, Variant | None]]:
-    """Every site at which a variant certainly makes a coroutine and nothing else."""
+    """Every site at which a variant certainly makes a coroutine and nothing else, and at which nothing is around it."""
+    alone = project.shapes.alone(variant.function)
+    if not alone:
+        return
     sites: dict[int, list[Any]] = {}
     for edge, flags in variant.edges.items():
         sites.setdefault(edge.site, []).append((edge, flags))
     for site, edges in sites.items():
         edge, flags = edges[0]
-        if any(each.kind != COROUTINE or kept & MAYBE for each, kept in edges):
+        if site not in alone or any(each.kind != COROUTINE or kept & MAYBE for each, kept in edges):
             continue
         target = project.graph.variants[edge.target]
         function = project.graph.function(target)
@@ -243,33 +243,34 @@ def _coroutines_made(project: Project, variant: Variant) -> Iterator[tuple[int, 
             continue
         if not all(last_name(node) in _PLAIN_DECORATORS for node in function.decorators):
             continue
-        if _calls_by_name(project, variant.function, site, function.name):
+        if _calls_by_name(project, variant.function, alone[site][0], function.name):
             yield site, function.name, target
     for record, flags in variant.records.items():
         if record.role in ("coroutine", "hop") and not flags & MAYBE and record.site not in sites:
-            yield record.site, record.name.rpartition(".")[2], None
+            if record.site in alone:
+                yield record.site, record.name.rpartition(".")[2], None
 
 
-def _calls_by_name(project: Project, caller: FunctionRef, site: int, name: str) -> bool:
-    """Whether the call at a site is of the function itself, and not of something that is given the function."""
-    shape = project.shapes.call(caller, site)
-    written = last_name(shape[0]) if shape is not None else ""
+def _calls_by_name(project: Project, caller: FunctionRef, call: Node, name: str) -> bool:
+    """Whether a call is of the function itself, and not of something that is given the function."""
+    written = last_name(call)
     if written == name:
         return True
-    if shape is None or shape[0][2] is None or shape[0][2][0] != "n":
+    if call[2] is None or call[2][0] != "n":
         return False
     bindings = project.graph.world.modules[caller[0]].bindings.get(written, ())
     return any(binding[0] == "imp" and binding[3] == name for binding in bindings)
 
 
-def _is_lost(project: Project, function: FunctionRef, shape: tuple[Node, Ancestors]) -> bool:
+def _is_lost(project: Project, function: FunctionRef, site: int) -> bool:
     """Whether the coroutine is thrown away: a statement of its own, a test, or a local that nothing reads."""
-    node, around = shape
-    if around[-1][0] == "e" or (around[-1][0] == "=" and all(target == ["n", "_"] for target in around[-1][1])):
+    _, statement = project.shapes.alone(function)[site]
+    tag = statement[0]
+    if tag in ("e", "if", "while"):
         return True
-    if around[-1][0] in ("if", "while") and len(around[-1]) > 4:
-        return bool(around[-1][1] is node or around[-1][2] is node)
-    targets = targets_of(around) if around[-1][0] in ("=", ":") else []
+    targets = statement[1] if tag == "=" else [statement[1]]
+    if tag == "=" and all(target == ["n", "_"] for target in targets):
+        return True
     if function[1] < 0 or len(targets) != 1 or targets[0] is None or targets[0][0] != "n":
         return False
     name = targets[0][1]

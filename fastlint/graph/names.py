@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from abc import abstractmethod
-from functools import lru_cache
 from typing import Any
 
 from fastlint.graph.late import origins_of
@@ -13,6 +12,7 @@ from fastlint.graph.values import UNKNOWN, Value, Values, collection, elements, 
 from fastlint.graph.world import Binding, ClassRef, FunctionRef, Module
 from fastlint.rulebook.catalogue import TypeExpr
 from fastlint.source.facts import Function, Node
+from fastlint.source.quoted import expression_of
 
 _BUILTINS = frozenset(dir(builtins))
 FEW = 40  # functions worth looking into for who fills a container or sets an attribute; above that the name is common
@@ -58,13 +58,6 @@ _TYPING = (
     "asyncio.",
 )
 _TRANSPARENT = frozenset({"Mapped", "DynamicMapped", "WriteOnlyMapped", "SkipValidation", "SerializeAsAny", "Provide"})
-
-
-@lru_cache(maxsize=4096)
-def _parsed(text: str) -> Any:
-    from fastlint.source.extract import extract_expression
-
-    return extract_expression(text)
 
 
 class Names(State):
@@ -328,7 +321,7 @@ class Names(State):
             return UNKNOWN
         self.quoted.add(text)
         try:
-            return self.annotation(_parsed(text), frame)
+            return self.annotation(expression_of(text), frame)
         finally:
             self.quoted.discard(text)
 
@@ -441,7 +434,7 @@ class Names(State):
 
     def _class_of(self, node: Node, frame: Frame) -> Values:
         if node is not None and node[0] == "k" and isinstance(node[1], str):
-            node = _parsed(node[1])
+            node = expression_of(node[1])
         return self.evaluate(node, frame)
 
     def dependencies_in(self, annotation: Node, frame: Frame) -> Values:
@@ -449,7 +442,8 @@ class Names(State):
         if annotation is None or annotation[0] not in ("n", "a", "s", "k"):
             return UNKNOWN
         if annotation[0] == "k":
-            return self.dependencies_in(_parsed(annotation[1]), frame) if isinstance(annotation[1], str) else UNKNOWN
+            inside = expression_of(annotation[1]) if isinstance(annotation[1], str) else None
+            return self.dependencies_in(inside, frame)
         values = self.evaluate(annotation, frame)
         out: Values = UNKNOWN
         for value in values:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from fastlint.graph.world import Module, World
-from fastlint.source.nodes import nodes
-
-_RETIRED = frozenset({"deprecated", "obsolete", "archive", "archived", "attic", "retired"})  # names of folders
-_SAYS = re.compile("|".join(sorted(_RETIRED)))
-_DOTTED = re.compile(r"[^\s./]*(?:[./][^\s./]*)+")  # a text, all of it, that names a module or a path
+from fastlint.source.mentioned import RETIRED
 
 
 def retired_modules(world: World) -> frozenset[str]:
@@ -25,16 +20,15 @@ def retired_modules(world: World) -> frozenset[str]:
         for name in _imported(world, importer):
             if name in folders and not importer.path.startswith(folders[name]):
                 wanted.add(name)
-        for text in _texts(importer):
-            for folder in _RETIRED.intersection(re.split("[./]", text)) if _DOTTED.fullmatch(text) else ():
-                named.setdefault(folder, []).append(importer.path)
+        for folder in importer.facts.retired:
+            named.setdefault(folder, []).append(importer.path)
     return frozenset(name for name, folder in folders.items() if name not in wanted and not _is_named(folder, named))
 
 
 def _retired_folder(module: Module) -> str:
     """The outermost folder of what is no longer used around a module, with a slash at its end; "" without one."""
     *above, _ = module.path.split("/")
-    place = next((number for number, folder in enumerate(above) if folder in _RETIRED), None)
+    place = next((number for number, folder in enumerate(above) if folder in RETIRED), None)
     return "" if place is None else "/".join(above[: place + 1]) + "/"
 
 
@@ -51,16 +45,3 @@ def _imported(world: World, importer: Module) -> Iterator[str]:
             module = world.module(name, importer)
             if module is not None:
                 yield module.name
-
-
-def _texts(module: Module) -> Iterator[str]:
-    """Every text of those bodies of a module that say the name of such a folder at all."""
-    facts = module.facts
-    bodies: Iterable[object] = (
-        facts.body,
-        *(function.body for function in facts.functions),
-        *(cls.body for cls in facts.classes),
-    )
-    for body in bodies:
-        if _SAYS.search(repr(body)):  # most say nothing of the kind, and printing is faster than walking
-            yield from (node[1] for node in nodes(body) if node[0] == "k" and isinstance(node[1], str))

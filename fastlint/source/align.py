@@ -237,6 +237,7 @@ class _Pairs:
             now.imports,
             names,
             now.losing,
+            now.retired,
             now.sites,
         )
         sites = {mine: yours for yours, mine in self.sites.items()}

@@ -31,6 +31,7 @@ def encode(facts: ModuleFacts) -> bytes:
         "imports": facts.imports,
         "names": facts.names,
         "losing": facts.losing,
+        "retired": facts.retired,
         "sites": facts.sites,
     }
     with _deep():
@@ -58,6 +59,7 @@ def decode(text: bytes) -> ModuleFacts:
         imports=answer["imports"],
         names=answer["names"],
         losing=answer["losing"],
+        retired=answer["retired"],
         sites=answer["sites"],
     )
 

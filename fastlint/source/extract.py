@@ -105,14 +105,6 @@ def extract(module: cst.Module, trace: dict[int, Any] | None = None) -> ModuleFa
     return walk.facts
 
 
-def extract_expression(text: str) -> Node:
-    """The record of one expression given as text (a string annotation), or None if it is no expression."""
-    try:
-        return _expression(cst.parse_expression(text.strip()), _Walk())
-    except Exception:  # whatever is wrong with a string that merely looks like an annotation, it says nothing
-        return None
-
-
 def _expression(node: Any, walk: _Walk) -> Node:
     kind = type(node)
     if kind is cst.Name:

@@ -108,7 +108,7 @@ class ModuleFacts:
     `rebinders` maps a name to the functions that declare it `global` or `nonlocal`.
     `imports` are all imports at any depth: [level, module, attribute or None];
     `names` are those that each function mentions, as one text; `losing` are those out of which some function may take
-    something (see `mentioned`)."""
+    something; `retired` are the folders of what is no longer used that its texts name (see `mentioned` for all)."""
 
     functions: list[Function] = field(default_factory=list)
     classes: list[Class] = field(default_factory=list)
@@ -120,4 +120,5 @@ class ModuleFacts:
     imports: list[list[Any]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     losing: list[str] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
     sites: int = 0  # how many there are

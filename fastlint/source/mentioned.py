@@ -1,4 +1,4 @@
-"""Which names the functions of a module mention, and out of which of them they may take something. Judges nothing.
+"""Which names a module mentions, out of which of them it may take something, which folders it names. Judges nothing.
 
 Some questions are asked of every function of a project, and most functions have nothing to say to them. So it is noted
 once, when a file is parsed, who can have.
@@ -6,7 +6,8 @@ once, when a file is parsed, who can have.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastlint.source.facts import Block, ModuleFacts, Node
@@ -18,6 +19,11 @@ TAKING = frozenset({"pop", "popitem", "popleft", "remove", "discard", "clear", "
 WITH = "with"
 """Stands for a `with` statement among the names that a function mentions: no name can be spelled so."""
 
+RETIRED = frozenset({"deprecated", "obsolete", "archive", "archived", "attic", "retired"})
+"""Names of folders of what is no longer used."""
+
+_SAYS = re.compile("|".join(sorted(RETIRED)))
+_DOTTED = re.compile(r"[^\s./]*(?:[./][^\s./]*)+")  # a text, all of it, that names a module or a path
 _LOOKING = frozenset(
     {"len", "list", "sorted", "dict", "tuple", "set", "sum", "max", "min", "str", "repr", "bool", "any"}
 )
@@ -25,20 +31,26 @@ _MAKING = frozenset({"__init__", "__new__"})  # what they bind is new
 
 
 def note_names(facts: ModuleFacts) -> None:
-    """Fill `names` and `losing` of the facts of a module."""
+    """Fill `names`, `losing` and `retired` of the facts of a module."""
     losing: set[str] = set()
-    facts.names = [" ".join(_names(each.body, each.name in _MAKING, losing)) for each in facts.functions]
+    retired: set[str] = set()
+    facts.names = [" ".join(_names(each.body, each.name in _MAKING, losing, retired)) for each in facts.functions]
+    for block in (facts.body, *(each.body for each in facts.classes)):
+        retired.update(folder for node in nodes(block) if node[0] == "k" for folder in _folders(node[1]))
     facts.losing = sorted(losing)
+    facts.retired = sorted(retired)
 
 
-def _names(block: Block, new: bool, losing: set[str]) -> Iterable[str]:
+def _names(block: Block, new: bool, losing: set[str], retired: set[str]) -> Iterable[str]:
     """The names and attributes in a block, each once. Collects the names out of which it takes something, that it binds
-    anew (in a constructor they are `new`), returns, or hands on to a call."""
+    anew (in a constructor they are `new`), returns, or hands on to a call, and the retired folders that it names."""
     found: dict[str, None] = {}
     for current in nodes(block):
         tag = current[0]
         if tag == "n":
             found[current[1]] = None
+        elif tag == "k":
+            retired.update(_folders(current[1]))
         elif tag == "a":
             found[current[3]] = None
             if current[3] in TAKING:  # called, or handed over as a callback
@@ -62,3 +74,9 @@ def _lose(given: Iterable[Node], losing: set[Any]) -> None:
     for node in given:
         if node is not None and node[0] in ("n", "a"):
             losing.add(node[-1])
+
+
+def _folders(constant: object) -> Iterator[str]:
+    """The folders of what is no longer used that a constant names: one that is a dotted name or a path, all of it."""
+    if isinstance(constant, str) and _SAYS.search(constant) and _DOTTED.fullmatch(constant):
+        yield from RETIRED.intersection(re.split("[./]", constant))

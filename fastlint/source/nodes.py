@@ -19,14 +19,14 @@ _ROWS = (list, tuple)
 def parts(node: Any) -> list[Any]:
     """What lies directly inside a node, a block or a row of them, in the order in which it is kept; no names."""
     tag = node[0]
-    if isinstance(tag, str):
+    if tag.__class__ is str:
         if tag == "c":
             return [part for part in (node[2], *node[3], *(value for _, value in node[4])) if part]
         if tag == "cmp":
             return [part for part in (node[2], *(right for _, right in node[3])) if part]
         if tag in ("global", "imp"):
             return []
-    return [part for part in node if part and isinstance(part, (list, tuple))]
+    return [part for part in node if part and part.__class__ in _ROWS]
 
 
 def nodes(node: Node | Block) -> Iterator[Any]:
