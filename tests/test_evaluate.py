@@ -251,6 +251,64 @@ def test_files_that_import_each_other_end() -> None:
     assert run("from b import y as workers", project).names["workers"].value == 4
 
 
+LONG = "for a in range(400):\n    for b in range(400):\n        c = b\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import long\nworkers = 4",
+        "from long import c\nworkers = 4",
+        "from long import c as d, n as e\nworkers = 4",
+        "import short\nworkers = short.n",  # what it imports itself is not asked for, either
+        "if True:\n    from short import n\nworkers = n",
+    ],
+)
+def test_what_nobody_asks_for_is_not_run(text: str) -> None:
+    project = {"long": f"{LONG}n = 4", "short": "import long\nfrom long import c\nn = 4"}
+    assert run(text, project).names["workers"].value == 4
+
+
+def test_what_is_imported_is_known_at_the_end() -> None:
+    outcome = run("from settings import n as workers, s as bind", {"settings": "n = 4\ns = ':80'"})
+    assert outcome.complete
+    assert {name: bound.value for name, bound in outcome.names.items()} == {"workers": 4, "bind": ":80"}
+    outcome = run("threads = 2\nfrom long import n as workers", {"long": f"{LONG}n = 4"})
+    assert outcome.names["threads"].value == 2
+    assert isinstance(outcome.names["workers"].value, Unknown)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "import os\nos.environ['W'] = '8'",
+        "import os\nos.environ.setdefault('W', '8')",
+        "from os import environ\ndef prepare():\n    environ['W'] = '8'\nprepare()",
+        "import inner",
+        "from inner import n",
+    ],
+)
+def test_a_module_that_sets_variables_is_run_when_it_is_imported(settings: str) -> None:
+    project = {"settings": settings, "inner": "import os\nos.environ['W'] = '8'\nn = 1"}
+    assert run("import os, settings\nworkers = int(os.getenv('W', '4'))", project).names["workers"].value == 8
+    assert run("import os\nworkers = int(os.getenv('W', '4'))\nimport settings", project).names["workers"].value == 4
+
+
+def test_a_module_sees_the_environment_of_its_import() -> None:
+    project = {"settings": "import os\nn = int(os.getenv('W', '4'))"}
+    setting = "import os\n{}os.environ['W'] = '8'\n{}workers = n"
+    assert run(setting.format("from settings import n\n", ""), project).names["workers"].value == 4
+    assert run(setting.format("", "from settings import n\n"), project).names["workers"].value == 8
+
+
+def test_either_of_two_imports() -> None:
+    project = {"a": "n = 1", "b": "n = 4", "c": "n = 4"}
+    text = "import os\nif os.path.exists('x'):\n    from {} import n\nelse:\n    from {} import n\nworkers = n"
+    assert run(text.format("b", "c"), project).names["workers"].value == 4
+    assert run(text.format("b", "b"), project).names["workers"].value == 4
+    assert isinstance(run(text.format("a", "b"), project).names["workers"].value, Unknown)
+
+
 # What a file may do to whoever reads it: it must end, soon, and claim nothing that it did not see.
 HOSTILE = [
     "workers = 1\nwhile True:\n    workers += 1",
@@ -332,6 +390,24 @@ def test_a_program_runs_its_main_part_and_functions_that_nothing_calls() -> None
     assert [dict(seen.keywords) for seen in calls(uncalled, "uvicorn.run")] == [{"port": 80}]
     called = f"{uncalled}\nmain(81)"
     assert [dict(seen.keywords) for seen in calls(called, "uvicorn.run")] == [{"port": 81}]
+
+
+def test_many_open_questions_on_the_way_to_a_call() -> None:
+    ways = "".join(f"    if thing({n}):\n        x{n} = {n}\n    else:\n        x{n} = -1\n" for n in range(40))
+    text = f"import uvicorn\nfrom things import thing\ndef main(port=80):\n{ways}    uvicorn.run('a:b', port=port)"
+    assert [dict(seen.keywords) for seen in calls(text, "uvicorn.run")] == [{"port": 80}]
+    early = ways.replace("x3 = 3", "return").replace("x5 = -1", "raise SystemExit")
+    assert [seen.args for seen in calls(text.replace(ways, early), "uvicorn.run")] == [("a:b",)]
+    left = "import uvicorn\nfrom things import thing\ndef main():\n" + ways + "    return x7\nuvicorn.run(main())"
+    (seen,) = calls(left, "uvicorn.run")
+    assert isinstance(seen.args[0], Unknown)
+
+
+def test_a_call_knows_its_module() -> None:
+    project = {"server": "import uvicorn\n\n\ndef serve(app):\n    uvicorn.run(app, port=80)"}
+    text = "import uvicorn\nfrom server import serve\nserve('a:b')\nuvicorn.run('c:d')"
+    found = watch(facts_of(text), {}, loader(project), "app", frozenset({"uvicorn.run"}))
+    assert [(seen.module, seen.args) for seen in found] == [("server", ("a:b",)), ("app", ("c:d",))]
 
 
 def test_classes_that_stand_on_a_watched_one_are_seen() -> None:

@@ -16,6 +16,7 @@ from fastlint.deploy.configuration.state import (
     MOST_STEPS,
     Bound,
     Exhausted,
+    Later,
     Left,
     Loader,
     OwnFunction,
@@ -42,13 +43,18 @@ def evaluate(facts: ModuleFacts, environment: Mapping[str, Any], load: Loader, m
     """What the names of a file are after it ran in this environment. Raises nothing."""
     run = Statements(environment, load)
     scope = Scope(facts, module, {})
-    try:
+    complete = False
+    with suppress(Exhausted, RecursionError, Left, Raises):
         run.block(facts.body, scope)
-    except (Exhausted, RecursionError, Left, Raises):
-        given_up = Unknown("the file could not be followed to its end")  # what comes later may bind any name anew
-        names = {name: Bound(given_up, bound.site) for name, bound in scope.names.items() if plain(bound.value)}
-        return Evaluated({**scope.names, **names}, complete=False)
-    return Evaluated(scope.names)
+        complete = True
+    with suppress(Exhausted, RecursionError):
+        for bound in scope.names.values() if complete else ():
+            run.settled(bound)
+    given_up = Unknown("the file could not be followed to its end")  # what comes later may bind any name anew
+    for name, bound in scope.names.items():
+        if isinstance(bound.value, Later) or (not complete and plain(bound.value)):
+            scope.names[name] = Bound(given_up, bound.site)
+    return Evaluated(scope.names, complete)
 
 
 def watch(
@@ -61,8 +67,8 @@ def watch(
     with suppress(Exhausted, RecursionError, Left, Raises):
         run.block(facts.body, scope)
     for function in facts.functions:
-        if function.owner < 0 and function.parent < 0 and function.site not in run.entered:
+        if function.owner < 0 and function.parent < 0 and (module, function.site) not in run.entered:
             run.steps = MOST_STEPS
             with suppress(Exhausted, RecursionError, Left, Raises):
                 run.call_function(OwnFunction(function, scope), [], {})
-    return list({seen.site: seen for seen in run.seen}.values())
+    return list({(seen.module, seen.site): seen for seen in run.seen}.values())

@@ -273,6 +273,8 @@ class _Join:
             if facts is None or not starts_server(facts):
                 continue
             for command in read_python(path, self.python, {}):
+                if command.where.path != path:
+                    continue  # another file does that, and is asked itself
                 settings = settings_of(command, {}, self.python, (posixpath.dirname(path), ""))
                 yield ServerPlan(
                     name=path,

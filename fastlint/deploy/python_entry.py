@@ -55,15 +55,17 @@ def read_python(path: str, files: PythonFiles, environment: Mapping[str, Any]) -
     if facts is None or not starts_server(facts):
         return
     load: Loader = files.load
-    for seen in watch(facts, environment, load, files.module(path), _RUNS | _CONFIGS | _GUNICORN):
-        where = files.place(path, seen.site)
+    module = files.module(path)
+    for seen in watch(facts, environment, load, module, _RUNS | _CONFIGS | _GUNICORN):
+        there = (files.find(seen.module) if seen.module != module else None) or path
+        where = files.place(there, seen.site)
         if seen.name in _GUNICORN:
             options = next((argument for argument in seen.args if isinstance(argument, dict)), None)
             options = options or next((v for v in seen.keywords.values() if isinstance(v, dict)), None)
             if options is not None:
-                yield _gunicorn(options, where, files.lines(path))
+                yield _gunicorn(options, where, files.lines(there))
         else:
-            yield _uvicorn(seen, where, files.lines(path))
+            yield _uvicorn(seen, where, files.lines(there))
 
 
 def _uvicorn(seen: Seen, where: Location, lines: Sequence[str]) -> Command:

@@ -48,10 +48,10 @@ class Calls(Libraries):
         if isinstance(callee, OwnFunction):
             return self.call_function(callee, args, keywords)
         if isinstance(callee, OwnClass):
-            self._note(self._base_of(callee), node[1], args, keywords)
+            self._note(self._base_of(callee), node[1], args, keywords, scope)
             return self._make(callee, args, keywords)
         if isinstance(callee, Foreign):
-            self._note(callee.name, node[1], args, keywords)
+            self._note(callee.name, node[1], args, keywords, scope)
             if callee.name == "locals().update":
                 return self._update(args, keywords, node[1], scope)
             return self._foreign(callee.name, args, keywords)
@@ -60,7 +60,7 @@ class Calls(Libraries):
     def call_function(self, called: OwnFunction, args: list[Any], keywords: dict[str, Any]) -> Any:
         if self.depth >= _DEEPEST or called.function.is_async or called.function.is_generator:
             return Unknown(f"{called.function.name}()")
-        self.entered.add(called.function.site)
+        self.entered.add((called.scope.module, called.function.site))
         scope = Scope(called.scope.facts, called.scope.module, {}, called.scope)
         given = list(args) if called.receiver is None else [called.receiver, *args]
         for param in called.function.params:
@@ -105,7 +105,7 @@ class Calls(Libraries):
             if bound is None:
                 return Unknown(f"no {name}")
             self.read.update(dict.fromkeys(bound.variables))
-            return bound.value
+            return self.settled(bound)
         if isinstance(base, OwnObject):
             if name in base.attributes:
                 return base.attributes[name]
@@ -142,10 +142,11 @@ class Calls(Libraries):
         for name, value in [*(pair for argument in args for pair in argument.items()), *keywords.items()]:
             self._bind(str(name), value, site, scope)
 
-    def _note(self, name: str, site: int, args: list[Any], keywords: dict[str, Any]) -> None:
+    def _note(self, name: str, site: int, args: list[Any], keywords: dict[str, Any], scope: Scope) -> None:
         if name in self.watched:
             known = tuple(self._shown(argument) for argument in args)
-            self.seen.append(Seen(name, site, known, {key: self._shown(value) for key, value in keywords.items()}))
+            named = {key: self._shown(value) for key, value in keywords.items()}
+            self.seen.append(Seen(name, scope.module, site, known, named))
 
     def _shown(self, value: Any) -> Any:
         return value if plain(value) or isinstance(value, dict) else Unknown("an object")

@@ -46,7 +46,7 @@ class Libraries(Names):
             default = args[1] if len(args) > 1 else keywords.get("default")
             value = self._variable(args[0], default, required=name == "decouple.config" and default is None)
             if name == "os.environ.setdefault" and isinstance(args[0], str):
-                self.environment[args[0]] = value
+                self.environment = {**self.environment, args[0]: value}
             return value if "cast" not in keywords else self._cast(keywords["cast"], value)
         if name == "os.sched_getaffinity":
             return Foreign("os.sched_getaffinity()")

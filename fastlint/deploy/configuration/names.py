@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from fastlint.deploy.configuration.state import (
     Bound,
     Exhausted,
     Foreign,
+    Later,
     Left,
     OwnModule,
     OwnObject,
@@ -18,7 +20,7 @@ from fastlint.deploy.configuration.state import (
 )
 from fastlint.deploy.values import Raises, Unknown, bounded, is_literal
 from fastlint.source.facts import Block, Node
-from fastlint.source.nodes import calls_within
+from fastlint.source.nodes import blocks_of, calls_within
 
 
 class Names(State):
@@ -49,7 +51,7 @@ class Names(State):
     def _store(self, target: Node, value: Any, site: int, scope: Scope) -> None:
         base, key = self.value(target[2], scope), self.value(target[3], scope)
         if base == Foreign("os.environ") and isinstance(key, str):
-            self.environment[key] = value
+            self.environment = {**self.environment, key: value}  # what was imported before has seen the other one
         elif base == Foreign("locals()"):
             if isinstance(key, str):
                 self._bind(key, value, site, scope)
@@ -67,7 +69,7 @@ class Names(State):
             bound = here.names.get(name)
             if bound is not None:
                 self.read.update(dict.fromkeys(bound.variables))
-                return bound.value
+                return self.settled(bound)
             here = here.outer
         if name == "__name__":
             while scope.outer is not None:
@@ -82,7 +84,7 @@ class Names(State):
             bound_in(block, names)
         targets_in(target, names)
         if any(_writes_names(block) for block in blocks):
-            names.update(name for name, bound in scope.names.items() if plain(bound.value))
+            names.update(n for n, bound in scope.names.items() if plain(bound.value) or isinstance(bound.value, Later))
         for name in names:
             site = scope.names[name].site if name in scope.names else -1
             scope.names[name] = Bound(Unknown("set in a loop or case that is not followed"), site)
@@ -97,7 +99,60 @@ class Names(State):
                 if found is not None:
                     scope.names.update({n: b for n, b in found.names.items() if not n.startswith("_")})
                 continue
-            self._bind(bound, self._imported(dotted, attribute), statement[-1], scope)
+            self._bind(bound, self._import_one(dotted, attribute), statement[-1], scope)
+
+    def _import_one(self, dotted: str, attribute: str | None) -> Any:
+        """What an import binds: now, where it may fail, or where others may see what running the module does."""
+        done = self.modules.get(dotted)
+        if self.tries or (done is not None and (attribute is None or attribute in done.names)):
+            return self._imported(dotted, attribute)
+        modules = (dotted, f"{dotted}.{attribute}") if attribute else (dotted,)
+        found = next((name for name in modules if self.load(name) is not None), None)
+        if found is None or not self._is_harmless(found):
+            return self._imported(dotted, attribute)
+        return Later(dotted, attribute, self.environment)
+
+    def settled(self, bound: Bound) -> Any:
+        """The value of a name; what it is imported from is run now, if nobody has asked for it yet."""
+        later = bound.value
+        if isinstance(later, Later):
+            before = self.environment, self.read, self.during, self.control, self.tries
+            self.environment, self.read, self.during, self.control, self.tries = later.environment, {}, {}, {}, 0
+            try:
+                bound.value = self._imported(later.module, later.attribute)
+            finally:
+                self.environment, self.read, self.during, self.control, self.tries = before
+        return bound.value
+
+    def _is_harmless(self, dotted: str) -> bool:
+        """Whether neither a module nor anything that it imports sets a variable of the environment: by a look at what
+        they call, not by running them."""
+        reached: dict[str, None] = {dotted: None}
+        called: set[str] = set()
+        setting: set[str] = set()
+        waiting = [dotted]
+        while waiting:
+            name = waiting.pop()
+            if not self.harmless.get(name, True):
+                self.harmless[dotted] = False
+                break
+            found = self.load(name) if name not in self.harmless else None
+            if found is None:
+                continue
+            facts = found[1]
+            called.update(each for each, indices in facts.mentions.items() if -1 in indices)
+            for index in facts.mutators.get("environ", ()):
+                setting.add(facts.functions[index].name if index >= 0 else "")
+            for target, attribute in _imports(facts.body, found[0]):
+                for module in (target, f"{target}.{attribute}") if attribute else (target,):
+                    if module not in reached:
+                        reached[module] = None
+                        waiting.append(module)
+        else:
+            self.harmless[dotted] = "" not in setting and called.isdisjoint(setting)
+            if self.harmless[dotted]:
+                self.harmless.update(dict.fromkeys(reached, True))
+        return self.harmless[dotted]
 
     def _imported(self, dotted: str, attribute: str | None) -> Any:
         if attribute is None:
@@ -107,7 +162,7 @@ class Names(State):
             return False
         found = self._module(dotted)
         if found is not None and attribute in found.names:
-            return found.names[attribute].value
+            return self.settled(found.names[attribute])
         inner = self._module(f"{dotted}.{attribute}")
         if inner is not None:
             return OwnModule(inner)
@@ -139,6 +194,16 @@ def _absolute(module: str, level: int, target: str) -> str:
         return target
     base = module.split(".")[: -level if level <= len(module.split(".")) else None]
     return ".".join([*base, target] if target else base)
+
+
+def _imports(block: Block, module: str) -> Iterator[tuple[str, str | None]]:
+    """The modules that the statements of a module import, and what of them."""
+    for statement in block:
+        if statement[0] == "imp":
+            for _, level, target, attribute in statement[1]:
+                yield _absolute(module, level, target), attribute
+        for inner in blocks_of(statement):
+            yield from _imports(inner, module)
 
 
 def bound_in(block: Block, names: set[str]) -> None:

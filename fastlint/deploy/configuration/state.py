@@ -69,6 +69,16 @@ class OwnModule:
     scope: Scope
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What is imported from a module of the project, which is run when somebody first asks for it: most of what a
+    program imports has nothing to say about the server. `environment` is the one of the moment of the import."""
+
+    module: str
+    attribute: str | None
+    environment: dict[str, Any] = field(compare=False)
+
+
 @dataclass(slots=True, eq=False)
 class Scope:
     """Names at one level: a module, or a call of a function."""
@@ -96,9 +106,11 @@ class Left(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A call of a library's function that somebody watches for, with its arguments as far as they are known."""
+    """A call of a library's function that somebody watches for, with its arguments as far as they are known. `site` is
+    a place in `module`."""
 
     name: str
+    module: str
     site: int
     args: tuple[Any, ...]
     keywords: Mapping[str, Any]
@@ -116,14 +128,16 @@ class State(ABC):
         self.load = load
         self.watched = watched
         self.seen: list[Seen] = []
-        self.entered: set[int] = set()  # functions that were called
+        self.entered: set[tuple[str, int]] = set()  # functions that were called, by module and site
         self.steps = MOST_STEPS
         self.depth = 0
+        self.forks = 0  # tests that nothing decides, of which both ways are being followed
         self.tries = 0  # open `try` statements: only there a failing read of the environment is looked at
         self.read: dict[str, None] = {}  # by the statement that is being run
         self.during: dict[str, None] = {}  # by the function that is being called
         self.control: dict[str, None] = {}  # by the tests around the statement
         self.modules: dict[str, Scope] = {}
+        self.harmless: dict[str, bool] = {}  # modules -> whether running them leaves the environment as it is
 
     @abstractmethod
     def block(self, block: Block, scope: Scope) -> Returned | None:

@@ -11,6 +11,7 @@ from fastlint.deploy.configuration.state import (
     LONGEST_LOOP,
     Bound,
     Exhausted,
+    Later,
     Left,
     OwnClass,
     Returned,
@@ -19,6 +20,11 @@ from fastlint.deploy.configuration.state import (
 )
 from fastlint.deploy.values import Raises, Unknown, bounded
 from fastlint.source.facts import Block, Node
+
+_MOST_FORKS = 3  # undecided tests, one in another's ways, up to which each way is followed by itself to the end
+
+_Way = tuple[dict[str, Bound], "Returned | None"]
+"""The names that one way through a block leaves, and what it returns."""
 
 
 class Statements(Expressions):
@@ -92,30 +98,48 @@ class Statements(Expressions):
         return None
 
     def _both(self, test: Any, statement: Any, rest: Block, scope: Scope) -> Returned | None:
-        """A test that cannot be decided: both ways to the end of the block, then whatever each of them left."""
+        """A test that cannot be decided: both ways to the end of the block, then whatever each of them left. Where such
+        ways have parted several times already, they join again before the rest of the block."""
         before = dict(scope.names)
-        outcomes: list[tuple[dict[str, Bound], Returned | None] | None] = []
-        for branch in (statement[2], statement[3]):
-            scope.names = dict(before)
-            try:
-                returned = self.block([*branch, *rest], scope)
-                outcomes.append((scope.names, returned))
-            except Raises:  # this way ends the program: whoever goes on took the other one
-                outcomes.append(None)
-        first, second = outcomes
+        joined = self.forks >= _MOST_FORKS
+        self.forks += 1
+        try:
+            ways = [
+                self._way(branch if joined else [*branch, *rest], dict(before), scope)
+                for branch in (statement[2], statement[3])
+            ]
+            if joined and all(way is not None and way[1] is None for way in ways):
+                scope.names = self._both_left(test, ways)
+                return self.block(rest, scope)
+            if joined:
+                ways = [way if way is None or way[1] is not None else self._way(rest, way[0], scope) for way in ways]
+        finally:
+            self.forks -= 1
+        first, second = ways
         if first is None or second is None:
             alive = first or second
             scope.names = alive[0] if alive is not None else before
             if alive is None:
                 raise Raises("SystemExit")
             return alive[1]
-        scope.names = {
-            name: self._merged(test, first[0].get(name), second[0].get(name)) for name in {**first[0], **second[0]}
-        }
+        scope.names = self._both_left(test, ways)
         if first[1] is None and second[1] is None:
             return None
-        values = [None if outcome[1] is None else outcome[1].value for outcome in (first, second)]
+        values = [None if way is None or way[1] is None else way[1].value for way in ways]
         return Returned(self._either(test, values[0], values[1]))
+
+    def _way(self, block: Block, names: dict[str, Bound], scope: Scope) -> _Way | None:
+        """What statements leave and return; None where they end the program: whoever goes on took the other way."""
+        scope.names = names
+        try:
+            returned = self.block(block, scope)
+            return scope.names, returned
+        except Raises:
+            return None
+
+    def _both_left(self, test: Any, ways: list[_Way | None]) -> dict[str, Bound]:
+        first, second = (way[0] if way is not None else {} for way in ways)
+        return {name: self._merged(test, first.get(name), second.get(name)) for name in {**first, **second}}
 
     def _merged(self, test: Any, first: Bound | None, second: Bound | None) -> Bound:
         if first is None or second is None:
@@ -124,6 +148,10 @@ class Statements(Expressions):
             return Bound(Unknown("set in one case only"), alive.site, alive.variables)
         if first is second or first.value is second.value:
             return first
+        if isinstance(first.value, Later) or isinstance(second.value, Later):
+            if first.value == second.value:
+                return first
+            self.settled(first), self.settled(second)
         variables = tuple(dict.fromkeys((*first.variables, *second.variables)))
         return Bound(self._either(test, first.value, second.value), max(first.site, second.site), variables)
 
