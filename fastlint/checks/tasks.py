@@ -25,6 +25,7 @@ from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import nodes, parts, tags
 
 _EXPRESSIONS = ("n", "a", "c", "s", "w", "o", "cmp", "u", "bool", "t", "l", "d", "f")  # a block begins with a list
+_MADE = ("coroutine", "hop")  # the roles of library calls that give a coroutine
 _ASYNC_CONTEXTS = (Context.LOOP, Context.STARTUP)
 # Decorators that leave a coroutine function what it is
 _PLAIN_DECORATORS = frozenset(
@@ -200,8 +201,9 @@ def coroutines_never_awaited(project: Project) -> Iterator[Finding]:
     """A coroutine that is made and thrown away: nothing of it ever runs."""
     graph = project.graph
     done: set[tuple[FunctionRef, int]] = set()
+    reached = {number for number, _ in graph.contexts.arrivals}
     for variant in graph.in_order:
-        if not graph.contexts.has(variant.number, Context):
+        if variant.number not in reached:
             continue
         for site, name, target in _coroutines_made(project, variant):
             key = (variant.function, site)
@@ -227,7 +229,9 @@ def _states(variant: Variant) -> list[State]:
 
 def _coroutines_made(project: Project, variant: Variant) -> Iterator[tuple[int, str, Variant | None]]:
     """Every site at which a variant certainly makes a coroutine and nothing else, and at which nothing is around it."""
-    alone = project.shapes.alone(variant.function)
+    records = [record for record, flags in variant.records.items() if record.role in _MADE and not flags & MAYBE]
+    made = any(edge.kind == COROUTINE for edge in variant.edges)
+    alone = project.shapes.alone(variant.function) if records or made else None
     if not alone:
         return
     sites: dict[int, list[Any]] = {}
@@ -245,10 +249,9 @@ def _coroutines_made(project: Project, variant: Variant) -> Iterator[tuple[int, 
             continue
         if _calls_by_name(project, variant.function, alone[site][0], function.name):
             yield site, function.name, target
-    for record, flags in variant.records.items():
-        if record.role in ("coroutine", "hop") and not flags & MAYBE and record.site not in sites:
-            if record.site in alone:
-                yield record.site, record.name.rpartition(".")[2], None
+    for record in records:
+        if record.site in alone and record.site not in sites:
+            yield record.site, record.name.rpartition(".")[2], None
 
 
 def _calls_by_name(project: Project, caller: FunctionRef, call: Node, name: str) -> bool:

@@ -156,8 +156,9 @@ def _build(
     for variant in interpreter.variants:
         if variant.unresolved and contexts.has(variant.number, (Context.LOOP,)):
             unresolved.update((variant.function, site) for site in variant.unresolved)
-    contended = _contended(interpreter, contexts)
-    long_held = _contended(interpreter, contexts, certainly=True)
+    calls = _Calls(interpreter)
+    contended = _contended(interpreter, contexts, calls)
+    long_held = _contended(interpreter, contexts, calls, certainly=True)
     sharing = Sharing(interpreter, contexts)
     in_order = sorted(interpreter.variants, key=lambda variant: (world.turn(variant.function), variant.number))
     return Graph(
@@ -203,20 +204,21 @@ def _continued(modules: list[tuple[Module, tuple[str, ...]]], catalogue: Catalog
     return relinker if relinker.relink() else None
 
 
-def _contended(interpreter: Interpreter, contexts: Contexts, certainly: bool = False) -> dict[object, bool]:
+def _contended(
+    interpreter: Interpreter, contexts: Contexts, calls: _Calls, certainly: bool = False
+) -> dict[object, bool]:
     """The locks for which others may really have to wait: a thread holds them around something that blocks. Each with
     whether that happens time and again, not just once behind a guard (`if client is None: client = connect()`).
 
     `certainly`: those only that are held for long, whichever of several classes the holder calls.
     """
-    above = _Callers(interpreter, certainly)
     is_slow = _is_long if certainly else _is_slow
     waited_for = {event.of for variant in interpreter.variants for event in variant.events if is_slow(event)}
-    slow = _slow_variants(interpreter, above, is_slow, None)
+    slow = _slow_variants(interpreter, calls, is_slow, certainly, None)
     out: dict[object, bool] = {}
     for lock, held in interpreter.holds.items():
         # Who waits on a condition lets go of its lock meanwhile
-        slow_under = slow if lock not in waited_for else _slow_variants(interpreter, above, is_slow, lock)
+        slow_under = slow if lock not in waited_for else _slow_variants(interpreter, calls, is_slow, certainly, lock)
         sites: dict[tuple[int, int], dict[FunctionRef, bool]] = {}  # the calls under the lock: which callees are slow
         again: set[tuple[int, int]] = set()  # those of them that no guard keeps from happening time and again
         for number, what in held:
@@ -254,27 +256,31 @@ def _is_long(event: Event) -> bool:
     return _is_slow(event) and event.rule not in _SHORT
 
 
-class _Callers:
-    """Who calls a variant here and now, and which functions each of these calls may mean.
+class _Calls:
+    """Who calls a variant here and now, and which functions each of these calls may mean."""
 
-    `certainly`: a call takes its time where all of them do, else where one of them does.
-    """
-
-    def __init__(self, interpreter: Interpreter, certainly: bool) -> None:
-        self.of: dict[int, dict[tuple[int, int], None]] = {}  # callee -> the calls: by caller and site (or target)
-        self.meant: dict[tuple[int, int], set[FunctionRef]] = {}
+    def __init__(self, interpreter: Interpreter) -> None:
+        self._variants = interpreter.variants
+        self.of: dict[int, list[tuple[int, int]]] = {}  # callee -> the calls: by caller and site
         for variant in interpreter.variants:
             for edge in variant.edges:
                 if edge.kind == CALL:
-                    call = (variant.number, edge.site if certainly else edge.target)
-                    self.of.setdefault(edge.target, {})[call] = None
-                    self.meant.setdefault(call, set()).add(interpreter.variants[edge.target].function)
+                    self.of.setdefault(edge.target, []).append((variant.number, edge.site))
+
+    def meant(self, call: tuple[int, int]) -> set[FunctionRef]:
+        """The functions that a call may mean."""
+        number, site = call
+        edges = self._variants[number].edges
+        return {self._variants[edge.target].function for edge in edges if edge.site == site and edge.kind == CALL}
 
 
 def _slow_variants(
-    interpreter: Interpreter, callers: _Callers, is_slow: Callable[[Event], bool], lock: object
+    interpreter: Interpreter, calls: _Calls, is_slow: Callable[[Event], bool], certainly: bool, lock: object
 ) -> set[int]:
-    """The variants that do something slow, themselves or in what they call, other than a wait on `lock` itself."""
+    """The variants that do something slow, themselves or in what they call, other than a wait on `lock` itself.
+
+    `certainly`: a call takes its time where all functions that it may mean do, else where one of them does.
+    """
     slow = {
         variant.number
         for variant in interpreter.variants
@@ -284,12 +290,18 @@ def _slow_variants(
     quick: dict[tuple[int, int], set[FunctionRef]] = {}  # what a call may mean and is not known to be slow
     while waiting:
         callee = waiting.pop()
-        for call in callers.of.get(callee, ()):
-            left = quick.setdefault(call, set(callers.meant[call]))
-            left.discard(interpreter.variants[callee].function)
-            if not left and call[0] not in slow:
-                slow.add(call[0])
-                waiting.append(call[0])
+        for call in calls.of.get(callee, ()):
+            if call[0] in slow:
+                continue
+            if certainly:
+                left = quick.get(call)
+                if left is None:
+                    left = quick[call] = calls.meant(call)
+                left.discard(interpreter.variants[callee].function)
+                if left:
+                    continue
+            slow.add(call[0])
+            waiting.append(call[0])
     return slow
 
 

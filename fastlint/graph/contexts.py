@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from fastlint.graph.state import (
     CALL,
@@ -52,8 +52,7 @@ _UNREACHED = 10_000_000
 _FORGOTTEN = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """How a variant was first reached in a context: the cheapest way, one hop at a time."""
 
     cost: int
@@ -244,13 +243,7 @@ def step(context: Context, kind: str, flags: int) -> Context | None:
         return Context.ELSEWHERE
     if context is Context.PROCESS:
         return Context.PROCESS
-    return {
-        LOOP: Context.LOOP,
-        POOL: Context.POOL,
-        PROCESS: Context.PROCESS,
-        STARTUP: Context.STARTUP,
-        ELSEWHERE: Context.ELSEWHERE,
-    }[kind]
+    return Context.PROCESS if kind == PROCESS else _OF_KIND[kind]
 
 
 _OF_KIND = {LOOP: Context.LOOP, POOL: Context.POOL, STARTUP: Context.STARTUP, ELSEWHERE: Context.ELSEWHERE}

@@ -98,7 +98,7 @@ class Walk:
         self.stretch = 0
         self.called = 0
         self.returned: set[Basis] = set()
-        self.known: dict[str, Key | None] = {}
+        self.known: dict[str | tuple[str, str], Key | None] = {}
         self.failing = False
 
     def run(self) -> None:
@@ -116,12 +116,18 @@ class Walk:
         if node is None or node[0] not in ("n", "a") or not self.interesting(node[-1]):
             return None
         if node[0] == "n":
-            name = node[1]
-            if name not in self.known:
-                self.known[name] = self.places.of(node, self.frame)
-            return self.known[name]
-        place = self.places.of(node, self.frame)
-        return None if place in self.own and node[2] == ["n", self.newborn] else place
+            return self._place_of(node, node[1])
+        base = node[2]
+        if base is None or base[0] != "n":
+            return self.places.of(node, self.frame)
+        place = self._place_of(node, (base[1], node[3]))
+        return None if place in self.own and base[1] == self.newborn else place
+
+    def _place_of(self, node: Node, spelled: str | tuple[str, str]) -> Key | None:
+        """The place that a name, or an attribute of a name, is: the same wherever it stands in the function."""
+        if spelled not in self.known:
+            self.known[spelled] = self.places.of(node, self.frame)
+        return self.known[spelled]
 
     def root(self, node: Node) -> Key | None:
         """The place that holds what `node` names: itself, an element of it, or a local name for either."""

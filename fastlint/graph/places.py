@@ -62,6 +62,8 @@ class Places:
         self._shared = self._shared_classes()
         self._made: dict[Key, list[Node]] = {}
         self._containers: dict[Key, bool] = {}
+        self.carried: dict[tuple[str, int, str], Values] = {}  # see `providers`
+        self._everybodys: dict[tuple[ClassRef, str], bool] = {}
         self._owners: dict[tuple[ClassRef, str], ClassRef] = {}
 
     # From a node to a place
@@ -124,6 +126,12 @@ class Places:
 
     def _is_shared_attribute(self, ref: ClassRef, name: str) -> bool:
         """Whether the attribute of an instance is everybody's: of a shared instance, or the class's own."""
+        known = self._everybodys.get((ref, name))
+        if known is None:
+            known = self._everybodys[ref, name] = self._is_everybodys(ref, name)
+        return known
+
+    def _is_everybodys(self, ref: ClassRef, name: str) -> bool:
         everything = self.interpreter.order(ref)
         if ref in self._shared and "threading.local" not in everything:
             return True

@@ -14,7 +14,7 @@ from fastlint.graph.places import Places
 from fastlint.graph.state import Frame
 from fastlint.graph.values import Value, Values
 from fastlint.graph.world import FunctionRef
-from fastlint.source.facts import Node
+from fastlint.source.facts import Function, Node
 
 _DEEPEST = 6  # routers in routers
 
@@ -43,7 +43,7 @@ def _declared(places: Places, ref: FunctionRef) -> Iterator[Value]:
         if param.default is not None and param.default[0] == "c":
             declared.append((param.default, scope))
         elif param.annotation is not None:
-            for value in interpreter.dependencies_in(param.annotation, scope):
+            for value in _carried(places, param.annotation, function, scope):
                 yield from value[1] if value[0] == "dep" else ()
     for node in function.decorators:
         if node is not None and node[0] == "c" and node[2] is not None and node[2][0] == "a":
@@ -54,6 +54,16 @@ def _declared(places: Places, ref: FunctionRef) -> Iterator[Value]:
             given = node[3][0] if node[3] else next((value for name, value in node[4] if name == "dependency"), None)
             if given is not None and given[0] in ("n", "a") and _is_depends(interpreter.evaluate(node[2], frame)):
                 yield from interpreter.evaluate(given, frame)
+
+
+def _carried(places: Places, annotation: Node, function: Function, scope: Frame) -> Values:
+    """What an annotation carries; one that is a name means the same to all functions beside this one."""
+    if annotation[0] != "n" or function.parent >= 0:
+        return places.interpreter.dependencies_in(annotation, scope)
+    key = scope.module, function.owner, annotation[1]
+    if key not in places.carried:
+        places.carried[key] = places.interpreter.dependencies_in(annotation, scope)
+    return places.carried[key]
 
 
 def _around(places: Places, router: Node, frame: Frame) -> Iterator[tuple[Node, Frame]]:

@@ -12,6 +12,7 @@ from fastlint.source.nodes import blocks_of, nodes, parts
 Ancestors = tuple[Any, ...]
 """The statements and expressions around a node, outermost first."""
 
+_TEXTS = ("k", "f")  # constants and formatted texts
 _VALUES = {"e": 1, "=": 2, ":": 3, "if": 1, "while": 2}  # where a statement has its value, or its test
 
 
@@ -21,6 +22,8 @@ class Shapes:
     def __init__(self, world: World) -> None:
         self._world = world
         self._calls: dict[FunctionRef, dict[int, tuple[Node, Ancestors]]] = {}
+        self._called: dict[FunctionRef, dict[str, list[Node]]] = {}
+        self._values: dict[FunctionRef, dict[str, list[Node]]] = {}
         self._alone: dict[FunctionRef, dict[int, tuple[Node, Any]]] = {}
 
     def body(self, ref: FunctionRef) -> Block:
@@ -65,39 +68,61 @@ class Shapes:
         out: set[str] = set()
         for method in methods:
             for ref in self._world.mentions.get(method, ()):
-                for node in _plain_calls(self.body(ref), self._class_bodies(ref)):
-                    if node[2] is not None and node[2][0] == "a" and node[2][3] == method:
-                        for part in (node[2][2], *node[3]):
-                            out.add(last_name(part))
-                            if part is not None and part[0] == "n":
-                                out.update(_aliased(self.body(ref), part[1]))
+                for node in self._methods(ref).get(method, ()):
+                    for part in (node[2][2], *node[3]):
+                        out.add(last_name(part))
+                        if part is not None and part[0] == "n":
+                            out.update(name for value in self._bound(ref).get(part[1], ()) for name in names_in(value))
         return out
+
+    def _methods(self, ref: FunctionRef) -> dict[str, list[Node]]:
+        """The calls of methods in a function, by method; `", ".join(names)` ends nothing."""
+        known = self._called.get(ref)
+        if known is None:
+            known = self._called[ref] = {}
+            for node in _plain_calls(self.body(ref), self._class_bodies(ref)):
+                callee = node[2]
+                if callee is not None and callee[0] == "a" and (callee[2] is None or callee[2][0] not in _TEXTS):
+                    known.setdefault(callee[3], []).append(node)
+        return known
+
+    def _bound(self, ref: FunctionRef) -> dict[str, list[Node]]:
+        """What a function binds to its names, by name."""
+        known = self._values.get(ref)
+        if known is None:
+            known = self._values[ref] = {}
+            for name, value in _bindings(self.body(ref)):
+                known.setdefault(name, []).append(value)
+        return known
 
     def _class_bodies(self, ref: FunctionRef) -> list[Block]:
         return [cls.body for cls in self._world.modules[ref[0]].facts.classes]
 
 
-def _aliased(block: Block, name: str) -> Iterator[str]:
-    """The names of what a block binds to a name: `pool = self._pool`, `pool, self._pool = self._pool, None`,
+def _bindings(block: Block) -> Iterator[tuple[str, Node]]:
+    """The names that a block binds, each with the value: `pool = self._pool`, `pool, self._pool = self._pool, None`,
     `for pool in (self.first, self.second)`, `if (pool := self._pool):`."""
     for node in nodes(block):
         tag = node[0]
         if tag == "=":
             for target in node[1]:
-                if target == ["n", name]:
-                    yield from names_in(node[2])
-                elif target is not None and target[0] == "t" and node[2] is not None and node[2][0] == "t":
+                if target is None:
+                    continue
+                if target[0] == "n":
+                    yield target[1], node[2]
+                elif target[0] == "t" and node[2] is not None and node[2][0] == "t":
                     for one, value in zip(target[1], node[2][1], strict=False):
-                        if one == ["n", name]:
-                            yield from names_in(value)
-        elif tag == ":" and node[1] == ["n", name]:
-            yield from names_in(node[3])
-        elif tag == ":=" and node[1] == name:
-            yield from names_in(node[2])
+                        if one is not None and one[0] == "n":
+                            yield one[1], value
+        elif tag == ":":
+            if node[1] is not None and node[1][0] == "n":
+                yield node[1][1], node[3]
+        elif tag == ":=":
+            yield node[1], node[2]
         elif tag == "for":
-            targets = node[2][1] if node[2] and node[2][0] == "t" else [node[2]]
-            if ["n", name] in targets:
-                yield from names_in(node[3])
+            for one in node[2][1] if node[2] and node[2][0] == "t" else [node[2]]:
+                if one is not None and one[0] == "n":
+                    yield one[1], node[3]
 
 
 def statements_around(block: Block, around: Ancestors = ()) -> Iterator[tuple[Any, Ancestors]]:

@@ -44,13 +44,10 @@ def decode(text: bytes) -> ModuleFacts:
         answer: dict[str, Any] = json.loads(text)
     if not isinstance(answer, dict) or not isinstance(answer["sites"], int):
         raise ValueError("these are no facts")
-    functions = []
-    for row in answer["functions"]:
-        function = Function(*row)
-        functions.append(function._replace(params=[Param(*param) for param in function.params]))
+    functions = [Function._make(row) for row in answer["functions"]]
     return ModuleFacts(
-        functions=functions,
-        classes=[Class(*row) for row in answer["classes"]],
+        functions=[each._replace(params=[Param._make(param) for param in each.params]) for each in functions],
+        classes=[Class._make(row) for row in answer["classes"]],
         body=answer["body"],
         mentions=answer["mentions"],
         writers=answer["writers"],
