@@ -21,8 +21,9 @@ from fastlint.reading import Reading, Sources, digest, read_files
 from fastlint.report.model import CheckRequest, Progress, Report
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.rulebook.compiled import decode as decode_catalogue
+from fastlint.rulebook.compiled import decode_libraries, libraries
 from fastlint.rulebook.compiled import encode as encode_catalogue
-from fastlint.rulebook.where import rules_folder, shipped_catalogue
+from fastlint.rulebook.where import CATALOGUE, rules_folder, shipped
 from fastlint.rulebook.words import RuleWords, fill_message, fill_remedy, load_words
 from fastlint.source.discover import DiscoverError, SourceTree, discover, excludes
 from fastlint.source.facts import ModuleFacts
@@ -41,7 +42,6 @@ if TYPE_CHECKING:  # graph, checks and deployment are imported by who needs them
 _T = TypeVar("_T")
 
 _UNPARSABLE = "FL001"
-_CATALOGUE = "catalogue"  # the name of its file in the cache
 
 
 @dataclass(slots=True)
@@ -319,33 +319,41 @@ def _cache_of(request: CheckRequest, root: str) -> str:
 
 class _Known:
     """What is known of libraries: compiled once, by who built the wheel or else into the cache, where the settings add
-    nothing to it."""
+    nothing to it. A run that takes its findings over needs their names alone."""
 
     def __init__(self, request: CheckRequest) -> None:
-        self._config = request.config
+        config = request.config
+        self._config = config
+        self._adds = bool(config.library or config.blocking or config.offloaders)
         self._catalogue: Catalogue | None = None
+        self._text: bytes | None = None
 
     def libraries(self, cache: str) -> frozenset[str]:
         """Top-level import names of the libraries that the catalogue knows."""
-        catalogue = self.catalogue(cache)
-        return frozenset(name.partition(".")[0] for name in (*catalogue.functions, *catalogue.types))
+        text = self._compiled_before(cache)
+        try:
+            if text is not None:
+                return decode_libraries(text)
+        except (ValueError, TypeError):
+            pass  # it is made anew
+        return libraries(self.catalogue(cache))
 
     def catalogue(self, cache: str) -> Catalogue:
         """The catalogue, with what the settings add to it."""
         if self._catalogue is None:
-            config = self._config
-            adds = bool(config.library or config.blocking or config.offloaders)
-            self._catalogue = (None if adds else _ready_catalogue(cache)) or _compiled(config, "" if adds else cache)
+            text = self._compiled_before(cache)
+            try:
+                self._catalogue = None if text is None else decode_catalogue(text)
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+                pass
+            self._catalogue = self._catalogue or _compiled(self._config, "" if self._adds else cache)
         return self._catalogue
 
-
-def _ready_catalogue(cache: str) -> Catalogue | None:
-    """The catalogue that was compiled before: by who built the wheel, or by an earlier run."""
-    text = shipped_catalogue() or (compiled.load(cache, _CATALOGUE) if cache else None)
-    try:
-        return None if text is None else decode_catalogue(text)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        return None
+    def _compiled_before(self, cache: str) -> bytes | None:
+        """The catalogue as who built the wheel has compiled it, or an earlier run."""
+        if self._text is None and not self._adds:
+            self._text = shipped(CATALOGUE) or (compiled.load(cache, CATALOGUE) if cache else None)
+        return self._text
 
 
 def _compiled(config: Config, cache: str) -> Catalogue:
@@ -363,7 +371,7 @@ def _compiled(config: Config, cache: str) -> Catalogue:
         own.append(Library(name="settings: offloaders", call=calls))
     catalogue = load_catalogue(rules_folder(), own)
     if cache:
-        compiled.save(cache, _CATALOGUE, encode_catalogue(catalogue))
+        compiled.save(cache, CATALOGUE, encode_catalogue(catalogue))
     return catalogue
 
 

@@ -12,7 +12,7 @@ import pytest
 from fastlint.finding import Severity
 from fastlint.rulebook.schema import Example, RuleFile
 from fastlint.rulebook.where import rule_codes, rules_folder
-from fastlint.rulebook.words import fill_message, fill_remedy, load_words
+from fastlint.rulebook.words import decode_words, encode_words, fill_message, fill_remedy, load_words
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -183,3 +183,9 @@ def test_a_remedy_drops_the_sentence_that_cannot_be_filled_and_no_other() -> Non
     remedy = "Use {instead}. `await asyncio.to_thread(...)` helps. Or not {instead}!"
     assert fill_remedy(remedy, {"instead": "x.y"}) == "Use x.y. `await asyncio.to_thread(...)` helps. Or not x.y!"
     assert fill_remedy(remedy, {}) == "`await asyncio.to_thread(...)` helps."
+
+
+def test_compiled_words_are_the_same_words() -> None:
+    again = list(decode_words(encode_words(WORDS.values())))
+    assert again == list(WORDS.values())
+    assert all(isinstance(rule.severity, Severity) for rule in again)

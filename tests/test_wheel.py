@@ -16,7 +16,8 @@ import pytest
 from fastlint import __version__
 from fastlint.rulebook.compiled import encode
 from fastlint.rulebook.load import load_catalogue
-from fastlint.rulebook.where import SHIPPED, rule_codes, rules_folder, shipped_catalogue
+from fastlint.rulebook.where import CATALOGUE, WORDS, rule_codes, rules_folder, shipped
+from fastlint.rulebook.words import encode_words, load_words
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -59,8 +60,11 @@ def test_the_wheel_holds_the_package_and_every_rule_and_nothing_else(wheel: Path
 
 
 def test_the_wheel_holds_its_tables_compiled(wheel: Path, installed: Path, tmp_path: Path) -> None:
-    shipped = zlib.decompress(zipfile.ZipFile(wheel).read(f"fastlint/_rules/{SHIPPED}"))
-    assert shipped == encode(load_catalogue(rules_folder()))
+    tables, words = (
+        zlib.decompress(zipfile.ZipFile(wheel).read(f"fastlint/_rules/{name}")) for name in (CATALOGUE, WORDS)
+    )
+    assert tables == encode(load_catalogue(rules_folder()))
+    assert words == encode_words(load_words(rules_folder()).values())
     (tmp_path / "main.py").write_text("import time\n\n\nasync def home():\n    time.sleep(1)\n")
     checked = run([str(installed / "python"), "-X", "importtime", "-m", "fastlint", "check"], tmp_path)
     assert checked.returncode == 1, checked.stderr
@@ -69,8 +73,21 @@ def test_the_wheel_holds_its_tables_compiled(wheel: Path, installed: Path, tmp_p
     assert not (tmp_path / ".fastlint_cache" / "catalogue").exists()
 
 
+def test_no_run_reads_the_rules_one_by_one(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("import time\n\n\nasync def home():\n    time.sleep(1)\n")
+    listening = (
+        "import sys; sys.argv = ['fastlint', 'check', '--no-cache']; from fastlint.entry import main; "
+        "sys.addaudithook(lambda event, given: event == 'open' and print(given[0], file=sys.stderr)); main()"
+    )
+    checked = run([str(installed / "python"), "-c", listening], tmp_path)
+    assert checked.returncode == 1, checked.stderr
+    assert "main.py" in checked.stderr
+    assert "FL101.toml" not in checked.stderr
+
+
 def test_a_checkout_carries_none_and_compiles_its_own() -> None:
-    assert shipped_catalogue() is None
+    assert shipped(CATALOGUE) is None
+    assert shipped(WORDS) is None
 
 
 def test_the_wheel_finds_its_rules(installed: Path, tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ _PLAIN = ("aliases", "makers", "prefixes")  # the tables whose entries are texts
 
 
 def encode(catalogue: Catalogue) -> bytes:
-    """The catalogue as JSON text. What many calls share, as most of a library's do, is written once."""
+    """The catalogue as JSON text, behind a line with the libraries that it knows. What many calls share, as most of a
+    library's do, is written once."""
     specs = SpecRows()
     answer: dict[str, Any] = {name: getattr(catalogue, name) for name in _PLAIN}
     answer["functions"] = {name: specs.number(spec) for name, spec in catalogue.functions.items()}
@@ -39,12 +40,23 @@ def encode(catalogue: Catalogue) -> bytes:
     answer["roles"] = {name: _row(role) for name, role in catalogue.roles.items()}
     answer["holds_gil"] = sorted(catalogue.holds_gil)
     answer["specs"] = specs.rows
-    return json.dumps(answer, separators=(",", ":"), check_circular=False).encode()
+    rows = (sorted(libraries(catalogue)), answer)
+    return b"\n".join(json.dumps(row, separators=(",", ":"), check_circular=False).encode() for row in rows)
+
+
+def libraries(catalogue: Catalogue) -> frozenset[str]:
+    """Top-level import names of the libraries that a catalogue knows."""
+    return frozenset(name.partition(".")[0] for name in (*catalogue.functions, *catalogue.types))
+
+
+def decode_libraries(text: bytes) -> frozenset[str]:
+    """The `libraries` of the catalogue that `encode` wrote. Raises `ValueError` or `TypeError` on other texts."""
+    return frozenset(json.loads(text.partition(b"\n")[0]))
 
 
 def decode(text: bytes) -> Catalogue:
     """The catalogue that `encode` wrote. Raises `ValueError`, `TypeError`, `KeyError` or `IndexError` on others."""
-    answer = json.loads(text)
+    answer = json.loads(text.partition(b"\n")[2])
     specs = read_specs(answer["specs"])
     catalogue = Catalogue()
     for name in _PLAIN:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-SHIPPED = "catalogue"  # what `hatch_build.py` calls the compiled tables in a wheel
+CATALOGUE, WORDS = "catalogue", "words"  # what `hatch_build.py` calls the compiled tables and words in a wheel
 _CODE = re.compile(r"(FL\d{3})\.toml")
 
 
@@ -29,10 +29,10 @@ def rules_folder() -> Path:
     raise RulesMissing(f"no rules beside {_PACKAGE}: the installation is incomplete")
 
 
-def shipped_catalogue() -> bytes | None:
-    """The catalogue as the wheel carries it, compiled from the rules beside it (see `compiled`); None in a checkout."""
+def shipped(name: str) -> bytes | None:
+    """What the wheel carries compiled from the rules beside it (see `compiled` and `words`); None in a checkout."""
     try:
-        return zlib.decompress((rules_folder() / SHIPPED).read_bytes())
+        return zlib.decompress((rules_folder() / name).read_bytes())
     except (OSError, zlib.error):
         return None
 

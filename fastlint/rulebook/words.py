@@ -11,15 +11,18 @@ suppression, or what of it cannot be understood, as it stands there; `{hint}` of
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass
 from functools import cache
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 from fastlint.finding import Severity
+from fastlint.rulebook.where import WORDS, rules_folder, shipped
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -57,8 +60,22 @@ class RuleWords:
 @cache  # a run asks twice: who judges and who words the report
 def load_words(folder: Path) -> dict[str, RuleWords]:
     """The rules of `folder` by code, in the order of their codes."""
-    rules = (_read(path) for path in sorted(folder.glob("FL[0-9][0-9][0-9].toml")))
+    text = shipped(WORDS) if folder == rules_folder() else None
+    rules = decode_words(text) if text is not None else map(_read, sorted(folder.glob("FL[0-9][0-9][0-9].toml")))
     return {rule.code: rule for rule in rules}
+
+
+def encode_words(words: Iterable[RuleWords]) -> bytes:
+    """The words of rules as JSON text, so that a wheel need not read its many files at every start."""
+    return json.dumps([astuple(rule) for rule in words], separators=(",", ":")).encode()
+
+
+def decode_words(text: bytes) -> Iterator[RuleWords]:
+    """The words that `encode_words` wrote."""
+    for code, name, severity, summary, why, remedy, message, references, *examples in json.loads(text):
+        bad, good = (tuple(starmap(ExampleWords, each)) for each in examples)
+        level = Severity(severity)
+        yield RuleWords(code, name, level, summary, why, remedy, message, tuple(references), bad, good)
 
 
 def fill_message(message: str, values: Mapping[str, str]) -> str:
