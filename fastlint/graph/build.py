@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastlint.finding import Severity
 from fastlint.graph.contexts import Context, Contexts, entry_edges
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_MOST_TRIES = 4  # to continue an analysis, each forgetting more of it; one from the beginning takes ten times as long
 _STACK_BYTES = 512 * 1024 * 1024
 _RECURSION = 60_000
 # Functions that mention one of these register entry points or callbacks, wherever they are called from
@@ -200,8 +201,15 @@ def _continued(modules: list[tuple[Module, tuple[str, ...]]], catalogue: Catalog
             aligned = align(before, module.facts)
             module = Module(module.name, module.path, module.is_package, aligned.facts, module.kind, aligned=aligned)
         numbered.append((module, aliases))
-    relinker = Relinker(_world(numbered, catalogue), past)
-    return relinker if relinker.relink() else None
+    forgotten: list[Any] = []
+    for _ in range(_MOST_TRIES):
+        relinker = Relinker(_world(numbered, catalogue), past, forgotten)
+        if relinker.relink():
+            return relinker
+        if not relinker.less:
+            break
+        forgotten += relinker.less
+    return None
 
 
 def _contended(

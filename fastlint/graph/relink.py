@@ -9,7 +9,7 @@ at) it must still tell them. The body of a module is one more function; what it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,13 @@ from fastlint.graph.outline import asked_of_arguments, called_by_name, declared,
 from fastlint.graph.rebind import Rebinder, Unlike
 from fastlint.graph.state import Frame, Variant
 from fastlint.graph.values import UNKNOWN, Values, union
+from fastlint.graph.variants import MOST_VARIANTS, variant_key
 from fastlint.graph.world import FunctionRef, World
 from fastlint.source.facts import Function, ModuleFacts
 from fastlint.source.nodes import nodes
 
 _SCRIPT = -2  # the environment of what runs under `if __name__ == "__main__"`
+_OWN = ("returns", "yields")  # what a variant tells of itself
 _OPEN = "the earlier analysis had not come to its end"
 
 
@@ -35,6 +37,15 @@ class Past:
     rows: dict[str, Any]
     before: Mapping[str, ModuleFacts]
     new: frozenset[str] = frozenset()  # modules that were not there
+
+
+class _Less(Unlike):
+    """What variants give is less than it was: what was known of it has to be forgotten before whoever asks for it is
+    looked at again."""
+
+    def __init__(self, keys: list[Any]) -> None:
+        super().__init__("a function gives less than it gave")
+        self.keys = keys
 
 
 class _Guarded(dict[Any, Any]):
@@ -85,7 +96,8 @@ class _Facts(dict[Any, Values]):
 class Relinker(Rebinder):
     """An interpreter that goes on where an earlier one ended."""
 
-    def __init__(self, world: World, past: Past) -> None:
+    def __init__(self, world: World, past: Past, forgotten: Sequence[Any] = ()) -> None:
+        """`forgotten` is what an earlier try has found to be `less` than it was."""
         super().__init__(world)
         self.facts: _Facts = _Facts()
         self.included = self._included = _Guarded()
@@ -95,6 +107,8 @@ class Relinker(Rebinder):
         self._demanded: dict[int, None] = {}
         self._again: set[FunctionRef] = set()  # functions that are looked at again
         self.reason = ""
+        self.less: list[Any] = []  # what would have to be forgotten for another try, by key
+        self._forgotten = forgotten
         self._past = past
         fill(self, past.rows)
         for each in (self._inclusions, self._hooks):
@@ -108,6 +122,7 @@ class Relinker(Rebinder):
             self._relink()
         except Unlike as unlike:
             self.reason = str(unlike)
+            self.less = unlike.keys if isinstance(unlike, _Less) else []
         finally:
             self._guard(False)
             self._effects = None
@@ -152,12 +167,14 @@ class Relinker(Rebinder):
                 callers.add(ref)
         self.compare_modules(ask_classes)
         looked_at = self._looked_at({**edited, **definers, **self.naming}, callers)
-        looked_at = self.settle_bindings(looked_at)
+        looked_at = self._with_askers(self.settle_bindings(looked_at))
         self.put(now=False)
-        was = self._as_it_was(looked_at)
+        was = self._as_it_was(looked_at, self.bound_now())
         self.put(now=True)
         for key in self.anew:
             del self.facts[key], self.readers[key]
+        for key in self._forgotten:
+            self.facts.pop(key, None)
         for ref in callers:
             self._forget_signature(ref)
         self._forget_prefixes(edited)
@@ -199,6 +216,13 @@ class Relinker(Rebinder):
         numbers = (variant for ref in refs for variant in self.of_function.get(ref, ()))
         return sorted(variant.number for variant in numbers if variant.env != _SCRIPT and variant.runs)
 
+    def _with_askers(self, numbers: list[int]) -> list[int]:
+        """These variants, and all that ask for what is forgotten; whoever gives that comes first."""
+        givers = [key[1] for key in self._forgotten]
+        asking = sorted({number for key in self._forgotten for number in self.readers.get(key, ())})
+        again = (number for number in asking if self.variants[number].runs and self.variants[number].env != _SCRIPT)
+        return list(dict.fromkeys((*givers, *numbers, *again)))
+
     def _forget_signature(self, ref: FunctionRef) -> None:
         for key in [key for key in self.facts if key[0] in ("annotated", "returned") and key[1] == ref]:
             del self.facts[key]
@@ -211,8 +235,11 @@ class Relinker(Rebinder):
 
     # What they tell others
 
-    def _as_it_was(self, numbers: list[int]) -> tuple[dict[Any, Values], dict[int, None], list[_Own]]:
-        """What these variants told others, which variants they made others look at, and what they knew themselves."""
+    def _as_it_was(
+        self, numbers: Iterable[int], bound: Iterable[tuple[Any, Values]] = ()
+    ) -> tuple[dict[Any, Values], dict[int, None], list[_Own]]:
+        """What these variants told others, which variants they made others look at, and what they knew themselves.
+        `bound` is what else was told: by the bodies of modules."""
         self._guard(True)
         self._effects, self._demanded = {}, {}
         added: set[Any] = set()
@@ -226,7 +253,7 @@ class Relinker(Rebinder):
             own.append(_Own(vague, names, variant.vague, variant.names.copy()))
             variant.names.clear()
             variant.names.update(names)
-        for key, values in self.bound_now():
+        for key, values in bound:
             self.widen(key, values)
         self.facts.frozen = None
         for key in added:
@@ -268,23 +295,65 @@ class Relinker(Rebinder):
         self.look_at_writers()
         for ref in self.mentioning:
             self.ensure(ref)
+        less: list[Any] = []
         for number, before in zip(numbers, own, strict=True):
             self._compare_names(self.variants[number], before)
+            less += self._less_vague(self.variants[number], before)
         self.settle()
         now = self._effects
-        for key in self.anew:
+        for key in (*self.anew, *self._forgotten):
             told.pop(key, None)
-        if any(union(now.get(key, UNKNOWN), values) is not now.get(key, UNKNOWN) for key, values in told.items()):
-            raise Unlike("it tells others less than it told")
+        for key, values in told.items():
+            if union(now.get(key, UNKNOWN), values) is not now.get(key, UNKNOWN):
+                if key[0] not in _OWN or key[1] not in inside:
+                    raise Unlike("it tells others less than it told")
+                less.append(key)
+        if less:
+            raise _Less(list(dict.fromkeys(less)))
         lost = {
             each for each in demanded.keys() - self._demanded.keys() if self.variants[each].function not in self._gone
         }
-        if lost:
-            for variant in self.variants:
-                lost -= {edge.target for edge in variant.edges if edge.target != variant.number}
-        if lost:
-            raise Unlike("nobody else is known to need a function that it needed")
         self._compare_routers(inside)
+        self._needed_by_nobody(lost, set())
+        if lost:
+            self._dismiss(lost, inside)
+
+    def _needed_by_nobody(self, numbers: set[int], among: set[int]) -> None:
+        """Leave those of the variants that no others call, apart from some."""
+        for variant in self.variants if numbers else ():
+            if variant.number not in among:
+                numbers -= {edge.target for edge in variant.edges if edge.target != variant.number}
+
+    def _dismiss(self, lost: set[int], looked_at: set[int]) -> None:
+        """Take variants that nobody calls any more out of the analysis, with those that only they called: as if nobody
+        ever had. Whatever they told others would have to be taken back, too."""
+        more = lost
+        while more:
+            told, demanded, _ = self._as_it_was(sorted(more))
+            if any(key[0] not in _OWN or key[1] not in more for key in told):
+                raise Unlike("a function that nobody needs any more told others something")
+            lost = lost | more
+            more = demanded.keys() - lost
+            self._needed_by_nobody(more, lost)
+        for key, readers in self.readers.items():
+            if key[0] in _OWN and key[1] in lost and readers - lost - looked_at:
+                raise Unlike("somebody who does not call a function asks what it gives")
+            readers -= lost
+        for number in lost:
+            variant = self.variants[number]
+            beside = self.of_function[variant.function]
+            if variant.labels or number in self.servers or len(beside) >= MOST_VARIANTS or variant.function[1] < 0:
+                raise Unlike("a function that nobody needs any more does more than it calls")
+            beside.remove(variant)
+            if not beside:
+                del self.of_function[variant.function]
+            del self.by_key[variant_key(variant.function, variant.env, variant.receiver, variant.bindings)]
+            for found in (variant.edges, variant.events, variant.records, variant.unresolved):
+                found.clear()
+            variant.runs = 0
+        for held in self.holds.values():
+            for each in [each for each in held if each[0] in lost]:
+                del held[each]
 
     def _compare_routers(self, inside: set[int]) -> None:
         """Make sure that routers are still included, and models still have their hooks, where they were."""
@@ -304,12 +373,18 @@ class Relinker(Rebinder):
         variant.labels.clear()
         variant.vague = False
 
+    def _less_vague(self, variant: Variant, before: _Own) -> list[Any]:
+        """The key of what a variant gives, where some of that was unknown and is not any more; what was unknown for
+        reasons of others still is."""
+        if ("returns", variant.number) in self._forgotten:
+            return []
+        known_now = before.vague and before.was_vague and not variant.vague
+        variant.vague = variant.vague or (before.vague and not before.was_vague)
+        return [("returns", variant.number)] if known_now else []
+
     def _compare_names(self, variant: Variant, before: _Own) -> None:
         """Make sure that a variant knows at least what it knew, where others ask it; what was known in between is known
         again."""
-        if before.vague and before.was_vague and not variant.vague:
-            raise Unlike("what it gives is known now")
-        variant.vague = variant.vague or (before.vague and not before.was_vague)
         inner = self._inside(variant.function)
         if not inner and variant.function[1] >= 0:
             return

@@ -32,7 +32,7 @@ Keywords = Mapping[str | None, Values]
 
 MOST_MENTIONS = 25  # of a function whose callers are worth looking for: above that the name is common
 CALLED_BY_CLASS = frozenset({"__init__", "__new__", "__call__"})  # called by the name of their class
-_MOST_VARIANTS = 12
+MOST_VARIANTS = 12
 _SIMPLE = frozenset({"e", "ret", "=", ":", "+="})  # statements that hold no others
 _UNSURE = object()  # assigned, and not a constant
 _MOST_OF_HIGHER_ORDER = 400
@@ -115,7 +115,7 @@ class Variants(Members):
             for value in kept
         )
         receivers = (receiver,) if receiver is not None else UNKNOWN
-        most = _MOST_OF_HIGHER_ORDER if higher_order else _MOST_VARIANTS
+        most = _MOST_OF_HIGHER_ORDER if higher_order else MOST_VARIANTS
         full = len(self.of_function.get(ref, ())) >= most
         if full and variant_key(ref, callee[3], receivers, interesting) not in self.by_key:
             interesting = gathered
