@@ -302,14 +302,15 @@ def _forged(content: bytes) -> bytes:
 
 def _forged_deeper(content: bytes) -> bytes:
     text = zlib.decompress(content) if content[:1] == b"x" else b"{}"
-    if not text.startswith(b"{"):  # the catalogue, behind the identity of who wrote it
-        head, _, known = text.partition(b"\n")
+    if not text.startswith(b"{"):  # behind the identity of who wrote it; the catalogue behind its libraries, too
+        *head, known = text.split(b"\n")
         forged = {
             **json.loads(known),
             "functions": {"time.sleep": 0},
             "types": [{"name": "x", "library": 5, "item": [7]}],
         }
-        return zlib.compress(head + b"\n" + json.dumps(forged).encode())
+        wrong: list[bytes] = [head[0], *(b'[["x"], 5]' for _ in head[1:]), json.dumps(forged).encode()]
+        return zlib.compress(b"\n".join(wrong))
     facts = json.loads(text)
     return zlib.compress(json.dumps({**facts, "body": [["e", ["c", 99, 5, None, 7], "?"]]}).encode())
 
