@@ -61,7 +61,8 @@ def _differences(application: Path, edits: Callable[[Path], Iterator[tuple[Path,
 
     def counted(self: Relinker) -> bool:
         done = relink(self)
-        told.append("taken in" if done else f"anew: {self.reason}")
+        if done or not self.less:  # else it is tried once more
+            told.append("taken in" if done else f"anew: {self.reason}")
         return done
 
     Relinker.relink = counted  # type: ignore[method-assign]
