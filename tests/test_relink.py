@@ -715,6 +715,15 @@ def test_what_is_taken_back_is_gone(project: Path, links: Links, name: str) -> N
     assert links.continued == 1 or name not in TAKEN_BACK, links.reasons
 
 
+def test_a_script_asks_for_what_is_less_too(project: Path, links: Links) -> None:
+    started = "def forget(key):\n    del kept[key]\n\n\nif __name__ == '__main__':\n    from app import helpers\n\n"
+    edit(project, "store", "def forget(key):\n    del kept[key]\n", f"{started}    helpers.chosen()()\n")
+    both(project)
+    edit(project, *CONTINUED["a value less"])
+    both(project)
+    assert (links.continued, links.reasons) == (2, [])
+
+
 def test_edits_of_several_files_add_up(project: Path, links: Links) -> None:
     edit(project, *CONTINUED["a blocking call"])
     both(project)

@@ -3,8 +3,10 @@
 What an analysis finds only grows. So its end is a beginning for the next one wherever an edit takes nothing away that
 anybody else rests on: each edited function is analysed once more as it was, without keeping anything, and once as it
 is; what it told others before (the values that it passes, keeps and returns, the functions that it makes others look
-at) it must still tell them. The body of a module is one more function; what it binds, and classes, are compared (see
-`rebind`). Where any of this is not certain the answer is no, and everything is analysed anew.
+at) it must still tell them. Two things may become less: what a function gives (another try forgets it and looks at all
+who ask for it), and who calls a function (one that nobody calls any more, and that told nobody anything, is taken out).
+The body of a module is one more function; what it binds, and classes, are compared (see `rebind`). Where any of this is
+not certain the answer is no, and everything is analysed anew.
 """
 
 from __future__ import annotations
@@ -220,8 +222,9 @@ class Relinker(Rebinder):
         """These variants, and all that ask for what is forgotten; whoever gives that comes first."""
         givers = [key[1] for key in self._forgotten]
         asking = sorted({number for key in self._forgotten for number in self.readers.get(key, ())})
-        again = (number for number in asking if self.variants[number].runs and self.variants[number].env != _SCRIPT)
-        return list(dict.fromkeys((*givers, *numbers, *again)))
+        again = [self.variants[number] for number in asking if self.variants[number].runs]
+        with_scripts = [self.bodies[each.function[0]] if each.env == _SCRIPT else each for each in again]
+        return list(dict.fromkeys((*givers, *numbers, *(each.number for each in with_scripts))))
 
     def _forget_signature(self, ref: FunctionRef) -> None:
         for key in [key for key in self.facts if key[0] in ("annotated", "returned") and key[1] == ref]:
