@@ -294,6 +294,17 @@ def test_a_module_that_sets_variables_is_run_when_it_is_imported(settings: str) 
     assert run("import os\nworkers = int(os.getenv('W', '4'))\nimport settings", project).names["workers"].value == 4
 
 
+def test_a_module_that_calls_what_sets_variables_is_run_when_it_is_imported() -> None:
+    project = {
+        "setting": "import os\ndef prepare():\n    os.environ['W'] = '8'",
+        "first": "import setting\nn = 1",
+        "second": "from setting import prepare\nprepare()\nm = 1",
+    }
+    text = "import os\nfrom first import n\nfrom second import m\nworkers = int(os.getenv('W', '4'))"
+    assert run(text, project).names["workers"].value == 8
+    assert run(text.replace("from second import m\n", ""), project).names["workers"].value == 4
+
+
 def test_a_module_sees_the_environment_of_its_import() -> None:
     project = {"settings": "import os\nn = int(os.getenv('W', '4'))"}
     setting = "import os\n{}os.environ['W'] = '8'\n{}workers = n"

@@ -129,7 +129,6 @@ class Names(State):
         they call, not by running them."""
         reached: dict[str, None] = {dotted: None}
         called: set[str] = set()
-        setting: set[str] = set()
         waiting = [dotted]
         while waiting:
             name = waiting.pop()
@@ -141,15 +140,18 @@ class Names(State):
                 continue
             facts = found[1]
             called.update(each for each, indices in facts.mentions.items() if -1 in indices)
-            for index in facts.mutators.get("environ", ()):
-                setting.add(facts.functions[index].name if index >= 0 else "")
+            indices = facts.mutators.get("environ", ())
+            self.setters.update(facts.functions[index].name for index in indices if index >= 0)
+            if -1 in indices:
+                self.harmless[name] = self.harmless[dotted] = False
+                break
             for target, attribute in _imports(facts.body, found[0]):
                 for module in (target, f"{target}.{attribute}") if attribute else (target,):
                     if module not in reached:
                         reached[module] = None
                         waiting.append(module)
         else:
-            self.harmless[dotted] = "" not in setting and called.isdisjoint(setting)
+            self.harmless[dotted] = called.isdisjoint(self.setters)
             if self.harmless[dotted]:
                 self.harmless.update(dict.fromkeys(reached, True))
         return self.harmless[dotted]

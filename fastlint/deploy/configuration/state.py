@@ -138,6 +138,7 @@ class State(ABC):
         self.control: dict[str, None] = {}  # by the tests around the statement
         self.modules: dict[str, Scope] = {}
         self.harmless: dict[str, bool] = {}  # modules -> whether running them leaves the environment as it is
+        self.setters: set[str] = set()  # the names of functions, met so far, that set a variable of the environment
 
     @abstractmethod
     def block(self, block: Block, scope: Scope) -> Returned | None:

@@ -151,7 +151,8 @@ class Statements(Expressions):
         if isinstance(first.value, Later) or isinstance(second.value, Later):
             if first.value == second.value:
                 return first
-            self.settled(first), self.settled(second)
+            self.settled(first)
+            self.settled(second)
         variables = tuple(dict.fromkeys((*first.variables, *second.variables)))
         return Bound(self._either(test, first.value, second.value), max(first.site, second.site), variables)
 
