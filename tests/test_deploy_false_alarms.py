@@ -200,3 +200,33 @@ def test_what_is_blamed_is_certain(name: str, tmp_path: Path) -> None:
         (tmp_path / path).write_text(text, encoding="utf-8")
     report = check(CheckRequest((str(tmp_path),), Config(root=str(tmp_path), severity=Severity.INFO)))
     assert sum(finding.code == code for finding in report.findings) == count
+
+
+SERVE = "import {0}\n\n\ndef serve(loop):\n    {1}('app:app', loop=loop, ws='websocket')\n"
+CALL = "import uvicorn\nfrom server import serve\n\nserve('uvlop')\nuvicorn.run('app:app')\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "places"),
+    [
+        # The module that starts it is asked itself: it knows its own words, and nobody says them twice
+        ({"run.py": CALL, "server.py": SERVE.format("uvicorn", "uvicorn.run")}, {("server.py", "websocket")}),
+        # This one does not look as if it started any: whoever calls it says where it stands
+        (
+            {"run.py": CALL, "server.py": SERVE.format("web", "web.uvicorn.run"), "web.py": "import uvicorn\n"},
+            {("server.py", "uvlop"), ("server.py", "websocket")},
+        ),
+        ({"run.py": CALL.replace("'uvlop'", "'auto'"), "server.py": SERVE.format("os", "os.path.join")}, set()),
+    ],
+)
+def test_a_server_stands_where_it_is_started(
+    files: dict[str, str], places: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    for path, text in {"app.py": APP, "pyproject.toml": "", **files}.items():
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    report = check(CheckRequest((str(tmp_path),), Config(root=str(tmp_path), severity=Severity.INFO)))
+    wrong = [finding for finding in report.findings if finding.code == "FL615"]
+    said = {(each.where.path, word) for each in wrong for word in ("uvlop", "websocket") if word in each.message}
+    assert said == places
+    assert len(wrong) == len(places)
+    assert all(finding.where.line == 5 for finding in wrong)

@@ -546,3 +546,18 @@ def test_every_statement_of_every_function_ends_in_its_site() -> None:
     found = facts("def f(x):\n    return lambda: any(bool(y) for y in x)\n")
     assert [function.name for function in found.functions] == ["f", "<lambda>", "<genexpr>"]
     assert all(isinstance(function.body[-1][-1], int) for function in found.functions)
+
+
+@pytest.mark.parametrize(
+    ("source", "folders"),
+    [
+        ("x = 'app.deprecated.mail:Plugin'", ["deprecated"]),
+        ("class C:\n    x = 'archive/old.py'", ["archive"]),
+        ("def f():\n    return load(['attic/a', 'retired.b'])", ["attic", "retired"]),
+        ("x = 'deprecated'", []),
+        ("x = 'it is in the archive. Ask for it'", []),
+        ("x = app.deprecated.mail", []),
+    ],
+)
+def test_folders_of_what_is_no_longer_used_are_noted(source: str, folders: list[str]) -> None:
+    assert facts(source).retired == folders

@@ -30,11 +30,12 @@ TYPES = [
     "Annotated[Session, Depends(get_session)]",
     "Annotated[Session, Depends(dependency=get.session, use_cache=False)]",
     "Callable[[int, str], Item]",
-    "tuple[Item, *Rest]",
     "tuple[()]",
     "'Session'",
     "list['Session']",
 ]
+if sys.version_info >= (3, 11):  # for 3.10 it is no Python, and nothing is known of it
+    TYPES.append("tuple[Item, *Rest]")
 
 
 def without_sites(node: Any) -> Any:

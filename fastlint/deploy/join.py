@@ -269,12 +269,11 @@ class _Join:
         for path in self.python.served:
             if path in self.programs:
                 continue
-            facts = self.python.facts(path)
-            if facts is None or not starts_server(facts):
+            if not self._is_asked(path):
                 continue
             for command in read_python(path, self.python, {}):
-                if command.where.path != path:
-                    continue  # another file does that, and is asked itself
+                if command.where.path != path and self._is_asked(command.where.path):
+                    continue  # another file does that, and says so itself
                 settings = settings_of(command, {}, self.python, (posixpath.dirname(path), ""))
                 yield ServerPlan(
                     name=path,
@@ -287,6 +286,11 @@ class _Join:
                     hooks=settings.hooks,
                     files=tuple(sorted({path, *settings.files})),
                 )
+
+    def _is_asked(self, path: str) -> bool:
+        """Whether a Python file of the application is asked which servers it starts."""
+        facts = self.python.facts(path) if path in self.python.served else None
+        return facts is not None and starts_server(facts)
 
 
 def _run(service: Service, image: Service | None) -> Run | None:

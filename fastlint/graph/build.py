@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_MOST_TRIES = 4  # to continue an analysis, each forgetting more of it; one from the beginning takes ten times as long
+_MOST_TRIES = 4  # to continue an analysis, each forgetting more of it
 _STACK_BYTES = 512 * 1024 * 1024
 _RECURSION = 60_000
 # Functions that mention one of these register entry points or callbacks, wherever they are called from

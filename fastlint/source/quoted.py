@@ -18,8 +18,9 @@ _NOWHERE = -1  # the site of what has no place of its own in the file
 
 @lru_cache(maxsize=4096)
 def expression_of(text: str) -> Node:
-    """The record of the expression that a text spells, without sites; None where it is none, or none of types: names,
-    attributes, subscripts, alternatives (`A | B`), constants, tuples, lists and calls."""
+    """The record of the expression that a text spells, without sites; None where it is none that the Python which runs
+    knows (`*Rest` in brackets: from 3.11 on), or none of types: names, attributes, subscripts, alternatives (`A | B`),
+    constants, tuples, lists and calls."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes that are none: nobody has asked
