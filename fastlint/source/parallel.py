@@ -1,7 +1,7 @@
 """Many files parsed by several processes at once, where that pays. Decides nothing about files and reads none.
 
-LibCST's parser holds the GIL, so threads do not help. Forked workers inherit the sources and the imported parser; facts
-come back through pipes. Where a worker is lost, what it was at is parsed in processes that may be lost, too: a file
+LibCST's parser holds the GIL, so threads do not help. Forked workers inherit the sources, and each imports the parser
+itself: it is of no use to their parent, which needs its memory for the graph. Facts come back through pipes. Where a worker is lost, what it was at is parsed in processes that may be lost, too: a file
 that kills the parser must not kill the run.
 """
 
@@ -77,8 +77,6 @@ def _parse_forked(
     import multiprocessing  # here: a file or two need none of it
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
-
-    import libcst  # noqa: F401  # once, before the fork
 
     _sources = sources
     try:
