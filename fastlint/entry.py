@@ -20,27 +20,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
-_ALONE = ("--jobs", "--watch")  # who says how many processes there are means it
+_ALONE = ("--jobs", "--watch", "--help")  # who says how many processes there are means it; and who asks parses nothing
 
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     started = time.perf_counter()
     arguments = sys.argv[1:]
-    if arguments[:1] == ["check"] and "--no-cache" not in arguments:
-        try:
-            asked = answers.question(arguments, identity(), streams.terminal())
-            answer, known = answers.recall(_caches(arguments), asked)
-        except OSError:  # the working directory is gone, say: the command line finds the words
-            answer, known = None, False
+    if arguments[:1] == ["check"]:
+        answer = None
+        if "--no-cache" not in arguments:
+            try:
+                asked = answers.question(arguments, identity(), streams.terminal())
+                answer = answers.recall(_caches(arguments), asked)
+            except OSError:  # the working directory is gone, say: the command line finds the words
+                pass
         if answer is not None:
             streams.prepare()
             streams.write(answer.text(time.perf_counter() - started), sys.stdout)
             sys.exit(answer.code)
-        if known and not any(argument.startswith(_ALONE) for argument in arguments):
+        if not any(argument.startswith(_ALONE) for argument in arguments):
             from fastlint.source import ahead
 
-            ahead.start()  # probably something was edited, and will have to be parsed
+            ahead.start()  # something will have to be parsed
     # Facts and graph are many objects, which end with the process: looking for garbage among them, once or when Python
     # ends, only costs time. What goes on for long (`--watch`) turns it on again.
     gc.disable()

@@ -51,15 +51,12 @@ def question(arguments: Sequence[str], identity: str, terminal: str) -> str:
     return "\n".join(part.replace("\n", "\n\n") for part in parts)
 
 
-def recall(caches: Iterable[str], asked: str) -> tuple[Answer | None, bool]:
-    """The answer to this question in the first cache that has one, if all that it rests on is as it was; and whether
-    anything was ever answered here."""
-    known = False
+def recall(caches: Iterable[str], asked: str) -> Answer | None:
+    """The answer to this question in the first cache that has one, if all that it rests on is as it was."""
     for cache in caches:
         path = _path(cache, asked)
         content = folder.read(path)
         if content is None:
-            known = known or os.path.isdir(os.path.dirname(path))
             continue
         fields = _opened(content)
         if fields is None or fields[0] != asked:
@@ -71,11 +68,11 @@ def recall(caches: Iterable[str], asked: str) -> tuple[Answer | None, bool]:
         except (ValueError, IndexError):
             continue
         if fresh is None:
-            return None, True
+            return None
         if fresh != seen:
             folder.replace(path, _closed([*fields[:5], *fresh]))
-        return answer, True
-    return None, known
+        return answer
+    return None
 
 
 def remember(cache: str, asked: str, answer: Answer, seen: Seen) -> bool:

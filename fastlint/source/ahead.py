@@ -1,7 +1,8 @@
 """A process that gets the parser ready while its parent still finds out what has changed. Parses nothing unasked.
 
-After an edit a run needs LibCST for a file or two, and its import takes longer than they do. Where a second CPU has
-nothing to do, it is imported there meanwhile. Whatever becomes of that process, nothing depends on it.
+A run needs LibCST for a file or two after an edit, or for a small project, and its import takes longer than they do.
+Where a second CPU has nothing to do, it is imported there meanwhile. Whatever becomes of that process, nothing depends
+on it.
 """
 
 from __future__ import annotations
