@@ -160,6 +160,7 @@ def _build(
     calls = _Calls(interpreter)
     contended = _contended(interpreter, contexts, calls)
     long_held = _contended(interpreter, contexts, calls, certainly=True)
+    interpreter.end()
     sharing = Sharing(interpreter, contexts)
     in_order = sorted(interpreter.variants, key=lambda variant: (world.turn(variant.function), variant.number))
     return Graph(

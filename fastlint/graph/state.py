@@ -203,6 +203,10 @@ class State(ABC):
         for reader in sorted(self.readers.get(key, ())):
             self.dirty[reader] = None
 
+    def end(self) -> None:
+        """Nothing will be looked at again: what was noted for that is given up. Whether a key was asked for stays."""
+        self.readers = dict.fromkeys(self.readers, set[int]())
+
     def edge(self, frame: Frame, site: int, kind: str, target: Variant, flags: int = 0) -> None:
         """Record that the frame's variant runs another one."""
         if frame.quiet:
