@@ -254,7 +254,7 @@ def _opened(begun: _Begun, request: CheckRequest, memory: Memory | None = None, 
     graph = build_graph(modules, catalogue, request.config.entry_points, past, keep=memory is not None)
     if memory and graph.kept:
         memory.previous.keep(graph.kept, reading)
-        graph.kept = ""
+        graph.kept = b""
     parsed = {file.relative: facts for file, facts in reading.facts}
     sites = {path: facts.sites for path, facts in parsed.items()}
     places = Places(sources.read, sites, memory.spans(reading.contents) if memory else None)

@@ -39,9 +39,12 @@ class Previous:
         where there is no analysis, where a file is gone, or some of those facts are."""
         from fastlint.graph.relink import Past
 
-        text = compiled.load(self._cache, self._name)
+        parts = compiled.load_parts(self._cache, self._name)
+        if parts is None:
+            return None
+        head, packed = parts
         try:
-            kept: dict[str, Any] = json.loads(text) if text is not None else {}
+            kept: dict[str, Any] = json.loads(head)
             if kept.get("question") != self._question:
                 return None
             files = {path: (known, source, facts) for path, known, source, facts in kept["files"]}
@@ -60,15 +63,15 @@ class Previous:
                     if encoded is None:
                         return None
                     before[file.module] = decode(encoded)
-            return None if files else Past(kept["rows"], before, frozenset(new))
+            return None if files else Past(packed, before, frozenset(new))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
-    def keep(self, analysis: str, reading: Reading) -> None:
-        """Keep an analysis, as the JSON that `graph.kept` writes, for the next run."""
+    def keep(self, packed: bytes, reading: Reading) -> None:
+        """Keep an analysis, as `graph.kept` packs it, for the next run."""
         files = [[file.relative, _known_as(file), *reading.contents[file.relative][:2]] for file, _ in reading.facts]
         head = json.dumps({"question": self._question, "files": files}, separators=(",", ":"))
-        compiled.save(self._cache, self._name, f'{head[:-1]},"rows":{analysis}}}'.encode())
+        compiled.save(self._cache, self._name, head.encode(), packed)
         folder.keep_newest(os.path.join(self._cache, _FOLDER), _MOST)
 
 

@@ -24,7 +24,7 @@ from fastlint.config import Config
 from fastlint.engine import check
 from fastlint.finding import Confidence, Severity
 from fastlint.graph.edits import mentions_apart
-from fastlint.graph.kept import fill, text_of
+from fastlint.graph.kept import fill, pack, unpack
 from fastlint.graph.relink import Past, Relinker
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.world import Module, World
@@ -821,15 +821,33 @@ def test_an_analysis_without_its_facts_is_none(project: Path, links: Links) -> N
     assert (links.continued, links.reasons) == (0, [])
 
 
-@pytest.mark.parametrize("key", ["question", "files", "rows"])
+@pytest.mark.parametrize("key", ["question", "files", "variants", "tuples", "readers", ""])
 @pytest.mark.parametrize("value", [None, [], {}, "x", [[1]]])
 def test_a_forged_analysis_is_none(project: Path, key: str, value: object) -> None:
     (kept,) = (project / folder.NAME / "analyses").iterdir()
-    head, _, text = zlib.decompress(kept.read_bytes()).partition(b"\n")
-    document = {**json.loads(text), key: value}
-    kept.write_bytes(zlib.compress(head + b"\n" + json.dumps(document).encode()))
+    reader = zlib.decompressobj()
+    head, _, text = reader.decompress(kept.read_bytes()).partition(b"\n")
+    document, rows = json.loads(text), unpack(reader.unused_data)
+    forged: Any = {**rows, key: value} if key in rows else rows if key else value
+    document = {**document, key: value} if key in document else document
+    packed = (zlib.compress(head + b"\n" + json.dumps(document).encode()), zlib.compress(json.dumps(forged).encode()))
+    kept.write_bytes(b"".join(packed))
     edit(project, *CONTINUED["a blocking call"])
     both(project)
+
+
+@pytest.mark.parametrize("end", [0, 1, 40, -1], ids=["no rows", "one byte", "cut short", "the last byte missing"])
+def test_a_damaged_analysis_is_none(project: Path, links: Links, end: int) -> None:
+    (kept,) = (project / folder.NAME / "analyses").iterdir()
+    content = kept.read_bytes()
+    reader = zlib.decompressobj()
+    reader.decompress(content)
+    packed = reader.unused_data
+    kept.write_bytes(content[: len(content) - len(packed)] + packed[:end])
+    edit(project, *CONTINUED["a blocking call"])
+    both(project)
+    assert (links.continued, links.reasons) == (0, [])
+    assert kept.stat().st_size > len(content) // 2, "it was not made anew"
 
 
 def test_few_analyses_are_kept(project: Path) -> None:
@@ -854,9 +872,9 @@ def test_rows_of_json_are_the_analysis(application: str, tmp_path: Path, monkeyp
 
     def twice(modules: Any, catalogue: Any, entry_points: Any, past: Any = None, keep: bool = False) -> Any:
         modules = list(modules)
-        rows = json.loads(built(modules, catalogue, entry_points, keep=True).kept)
+        packed = built(modules, catalogue, entry_points, keep=True).kept
         again = [(replace(module, bindings={}, stars=[], class_bindings={}), aliases) for module, aliases in modules]
-        graph = built(again, catalogue, entry_points, Past(rows, {}), keep=True)
+        graph = built(again, catalogue, entry_points, Past(packed, {}), keep=True)
         done.append(not graph.kept)
         return graph
 
@@ -866,10 +884,10 @@ def test_rows_of_json_are_the_analysis(application: str, tmp_path: Path, monkeyp
 
 
 def test_what_cannot_be_written_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def refused(state: object) -> str:
+    def refused(state: object) -> bytes:
         raise TypeError(state)
 
-    monkeypatch.setattr(fastlint.graph.build, "text_of", refused)
+    monkeypatch.setattr(fastlint.graph.build, "pack", refused)
     (tmp_path / "main.py").write_text("import time\n\n\nasync def main():\n    time.sleep(1)\n")
     assert "`time.sleep`" in both(tmp_path)
     assert (tmp_path / folder.NAME / "verdicts").is_dir(), "all of it was done again without the cache"
@@ -883,7 +901,7 @@ def test_true_is_not_one() -> None:
     state.facts[("param", ("m", 0), "x")] = values
     state.facts[("param", ("m", 0), "y")] = (("k", 1),)
     again = Interpreter(world)
-    fill(again, json.loads(text_of(state)))
+    fill(again, unpack(pack(state)))
     assert again.facts == state.facts
     kept = again.facts[("param", ("m", 0), "x")]
     assert [type(value[1]) for value in kept] == [type(value[1]) for value in values]

@@ -1,6 +1,7 @@
 """What this fastlint's own data was compiled to, kept from one run to the next. Knows nothing of what it says.
 
 Compressed JSON behind the identity of the fastlint that wrote it: another's is not read, and nothing can be executed.
+Behind that may come more, as whoever keeps it has packed it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,24 @@ from fastlint.cache.identity import identity
 
 def load(cache: str, name: str) -> bytes | None:
     """The text that was kept under a name by this very fastlint; None where there is none."""
-    text = folder.read_compressed(os.path.join(cache, name))
-    if text is None:
+    parts = load_parts(cache, name)
+    return None if parts is None else parts[0]
+
+
+def load_parts(cache: str, name: str) -> tuple[bytes, bytes] | None:
+    """The same, with what was packed and kept behind it."""
+    content = folder.read(os.path.join(cache, name))
+    if content is None:
+        return None
+    reader = zlib.decompressobj()
+    try:
+        text = reader.decompress(content)
+    except zlib.error:
         return None
     head = identity().encode() + b"\n"
-    return text[len(head) :] if text.startswith(head) else None
+    return (text[len(head) :], reader.unused_data) if reader.eof and text.startswith(head) else None
 
 
-def save(cache: str, name: str, text: bytes) -> None:
-    """Keep a text for the next run."""
-    folder.replace(os.path.join(cache, name), zlib.compress(identity().encode() + b"\n" + text, 1))
+def save(cache: str, name: str, text: bytes, packed: bytes = b"") -> None:
+    """Keep a text for the next run, and what is packed already."""
+    folder.replace(os.path.join(cache, name), zlib.compress(identity().encode() + b"\n" + text, 1) + packed)

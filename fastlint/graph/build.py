@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastlint.finding import Severity
 from fastlint.graph.contexts import Context, Contexts, entry_edges
-from fastlint.graph.kept import text_of
+from fastlint.graph.kept import pack, unpack
 from fastlint.graph.servers import mark_servers
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.state import CALL, LOOP, ONCE, Edge, Event, Variant
@@ -70,7 +70,7 @@ class Graph:
     contended: dict[object, bool]  # locks that some thread holds while it does something slow, and if it does so again
     long_held: dict[object, bool]  # those of them that it certainly holds for long
     sharing: Sharing  # what requests share, and who touches it
-    kept: str = ""  # the analysis as JSON, where it was made anew and is to be kept
+    kept: bytes = b""  # the analysis, packed, where it was made anew and is to be kept
 
     def function(self, variant: Variant) -> Function | None:
         """The facts of a variant's function; None for the body of a module."""
@@ -148,7 +148,7 @@ def _build(
     if entry_points:
         _declare(interpreter, served, entry_points)
     interpreter.settle()
-    kept = _kept(interpreter) if keep and anew else ""
+    kept = _kept(interpreter) if keep and anew else b""
     for variant in interpreter.variants:
         for site, label in variant.labels.items():
             variant.labels[site] = interpreter.full_label(label)
@@ -176,12 +176,12 @@ def _build(
     )
 
 
-def _kept(interpreter: Interpreter) -> str:
-    """The analysis as JSON; "" where it holds what cannot be written: then the next one begins anew."""
+def _kept(interpreter: Interpreter) -> bytes:
+    """The analysis, packed; nothing where it holds what cannot be written: then the next one begins anew."""
     try:
-        return text_of(interpreter)
+        return pack(interpreter)
     except TypeError:
-        return ""
+        return b""
 
 
 def _world(modules: list[tuple[Module, tuple[str, ...]]], catalogue: Catalogue) -> World:
@@ -204,7 +204,12 @@ def _continued(modules: list[tuple[Module, tuple[str, ...]]], catalogue: Catalog
         numbered.append((module, aliases))
     forgotten: list[Any] = []
     for _ in range(_MOST_TRIES):
-        relinker = Relinker(_world(numbered, catalogue), past, forgotten)
+        try:
+            rows = unpack(past.packed)  # once more for each try: held for the next one they would be much memory
+        except ValueError:
+            return None
+        relinker = Relinker(_world(numbered, catalogue), past, rows, forgotten)
+        del rows
         if relinker.relink():
             return relinker
         if not relinker.less:

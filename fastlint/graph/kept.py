@@ -1,4 +1,4 @@
-"""A finished analysis as JSON, and back: so that the next run need not begin anew. Decides nothing about what is in it.
+"""A finished analysis as packed JSON, and back: so that the next run need not begin anew. Judges nothing in it.
 
 All that `State` has found is tuples of texts and numbers: each is written once, after those that it holds, and is known
 by its number from then on. What is only asked of the syntax of functions is not kept: whoever needs it asks again.
@@ -7,7 +7,8 @@ by its number from then on. What is only asked of the syntax of functions is not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -19,8 +20,25 @@ _PLAIN = (str, int, float, bool, type(None))
 _MOST_KNOWN = 30_000  # tuples that are known again without being written again: all of them would take much memory
 
 
-def text_of(state: State) -> str:
-    """What a settled analysis has found, as JSON. Raises `TypeError` where it holds what JSON cannot say."""
+def pack(state: State) -> bytes:
+    """What a settled analysis has found, as compressed JSON. Raises `TypeError` where it holds what JSON cannot say."""
+    packer = zlib.compressobj(1)  # piece by piece: all of the text at once would be the most memory of a run
+    pieces = [packer.compress(piece.encode()) for piece in _pieces(state)]
+    return b"".join([*pieces, packer.flush()])
+
+
+def unpack(packed: bytes) -> dict[str, Any]:
+    """The rows that `pack` wrote, for `fill`. Raises `ValueError` where they are damaged."""
+    try:
+        rows = json.loads(zlib.decompress(packed))
+    except (zlib.error, RecursionError) as error:
+        raise ValueError(error) from None
+    if not isinstance(rows, dict):
+        raise ValueError("no analysis")
+    return rows
+
+
+def _pieces(state: State) -> Iterator[str]:
     tuples = _Tuples()
     number = tuples.number
     specs = SpecRows()
@@ -50,49 +68,49 @@ def text_of(state: State) -> str:
             ]
         )
 
-    # Each part becomes text at once: lists of all of them together would be the most memory of a run
-    parts = {
-        "variants": _listed(variant(each) for each in state.variants),
-        "facts": _dump(_flat((number(key), number(values)) for key, values in state.facts.items())),
-        "readers": _listed(_dump([number(key), *sorted(readers)]) for key, readers in state.readers.items()),
-        "holds": _dump(
-            [
-                [
-                    number(lock),
-                    _flat(
-                        (at, event(what) if isinstance(what, Event) else -1 - number(tuple(what))) for at, what in held
-                    ),
-                ]
-                for lock, held in state.holds.items()
-            ]
-        ),
-        "bodies": _dump({name: one.number for name, one in state.bodies.items()}),
-        "prefixes": _dump(_flat((number(key), prefix) for key, prefix in state.prefixes.items())),
-        "included": _dump(_flat((number(key), number(row)) for key, row in state.included.items())),
-        "inclusions": _dump(
-            [
-                [number(key), [[number(where), node] for where, node in calls.items()]]
-                for key, calls in state.inclusions.items()
-            ]
-        ),
-        "hooks": _dump(
-            [
-                [number(ref), _flat((number(hook), label) for hook, label in hooks.items())]
-                for ref, hooks in state.model_hooks.items()
-            ]
-        ),
-        "unrun": _dump([one.number for one in state.variants if not one.runs]),
-        "servers": _dump(sorted(state.servers)),
-        "unbound": _dump([number(key) for key in state.unbound]),
-        "retired": _dump(sorted(state.retired)),
-        "specs": _dump(specs.rows),
-        "tuples": _listed(tuples.rows),  # last: by now all of them are known
+    yield '{"variants":'
+    yield from _listed(map(variant, state.variants))
+    yield ',"facts":'
+    yield _dump(_flat((number(key), number(values)) for key, values in state.facts.items()))
+    yield ',"readers":'
+    yield from _listed(_dump([number(key), *sorted(readers)]) for key, readers in state.readers.items())
+    holds = [
+        [
+            number(lock),
+            _flat((at, event(what) if isinstance(what, Event) else -1 - number(tuple(what))) for at, what in held),
+        ]
+        for lock, held in state.holds.items()
+    ]
+    inclusions = [
+        [number(key), [[number(where), node] for where, node in calls.items()]]
+        for key, calls in state.inclusions.items()
+    ]
+    hooks = [
+        [number(ref), _flat((number(hook), label) for hook, label in found.items())]
+        for ref, found in state.model_hooks.items()
+    ]
+    others = {
+        "holds": holds,
+        "bodies": {name: one.number for name, one in state.bodies.items()},
+        "prefixes": _flat((number(key), prefix) for key, prefix in state.prefixes.items()),
+        "included": _flat((number(key), number(row)) for key, row in state.included.items()),
+        "inclusions": inclusions,
+        "hooks": hooks,
+        "unrun": [one.number for one in state.variants if not one.runs],
+        "servers": sorted(state.servers),
+        "unbound": [number(key) for key in state.unbound],
+        "retired": sorted(state.retired),
+        "specs": specs.rows,
     }
-    return f"{{{','.join(f'{_dump(name)}:{text}' for name, text in parts.items())}}}"
+    for name, rows in others.items():
+        yield f',"{name}":{_dump(rows)}'
+    yield ',"tuples":'  # last: by now all of them are known
+    yield from _listed(tuples.rows)
+    yield "}"
 
 
 def fill(state: State, rows: dict[str, Any]) -> None:
-    """Put what `text_of` wrote, parsed, into a state that has found nothing yet. Raises `ValueError`, `TypeError`,
+    """Put what `unpack` gives into a state that has found nothing yet. Raises `ValueError`, `TypeError`,
     `KeyError` or `IndexError` on what it did not write."""
     tuples: list[Any] = []
     for row in rows["tuples"]:
@@ -195,8 +213,12 @@ class _Tuples:
 _dump = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
-def _listed(texts: Iterable[str]) -> str:
-    return f"[{','.join(texts)}]"
+def _listed(texts: Iterable[str]) -> Iterator[str]:
+    mark = "["
+    for text in texts:
+        yield mark + text
+        mark = ","
+    yield "[]" if mark == "[" else "]"
 
 
 def _flat(rows: Any) -> list[Any]:

@@ -36,7 +36,7 @@ class Past:
     """An earlier analysis (see `kept`), and the facts that modules had then, of those that have others now, or are
     new: then none."""
 
-    rows: dict[str, Any]
+    packed: bytes
     before: Mapping[str, ModuleFacts]
     new: frozenset[str] = frozenset()  # modules that were not there
 
@@ -98,8 +98,8 @@ class _Facts(dict[Any, Values]):
 class Relinker(Rebinder):
     """An interpreter that goes on where an earlier one ended."""
 
-    def __init__(self, world: World, past: Past, forgotten: Sequence[Any] = ()) -> None:
-        """`forgotten` is what an earlier try has found to be `less` than it was."""
+    def __init__(self, world: World, past: Past, rows: dict[str, Any], forgotten: Sequence[Any] = ()) -> None:
+        """`rows` are those of the past, `forgotten` is what an earlier try has found to be `less` than it was."""
         super().__init__(world)
         self.facts: _Facts = _Facts()
         self.included = self._included = _Guarded()
@@ -112,7 +112,8 @@ class Relinker(Rebinder):
         self.less: list[Any] = []  # what would have to be forgotten for another try, by key
         self._forgotten = forgotten
         self._past = past
-        fill(self, past.rows)
+        fill(self, rows)
+        self._past_retired = rows["retired"]
         for each in (self._inclusions, self._hooks):
             each.update({key: _Guarded(inner) for key, inner in each.items()})
         self._past_inclusions = {router: tuple(calls) for router, calls in self._inclusions.items()}
@@ -131,7 +132,7 @@ class Relinker(Rebinder):
         return not self.reason
 
     def _relink(self) -> None:
-        if sorted(self.retired) != self._past.rows["retired"]:
+        if sorted(self.retired) != self._past_retired:
             raise Unlike("other modules are in use")
         self.edits = [Edit(before, self.world.modules[name]) for name, before in self._past.before.items()]
         self.compare_files(self._past.new)

@@ -205,7 +205,8 @@ class State(ABC):
 
     def end(self) -> None:
         """Nothing will be looked at again: what was noted for that is given up. Whether a key was asked for stays."""
-        self.readers = dict.fromkeys(self.readers, set[int]())
+        nobody: set[int] = set()
+        self.readers = {key: nobody for key in self.readers}  # noqa: C420  # shared on purpose: nobody asks it
 
     def edge(self, frame: Frame, site: int, kind: str, target: Variant, flags: int = 0) -> None:
         """Record that the frame's variant runs another one."""

@@ -1,8 +1,9 @@
 """Many files parsed by several processes at once, where that pays. Decides nothing about files and reads none.
 
 LibCST's parser holds the GIL, so threads do not help. Forked workers inherit the sources, and each imports the parser
-itself: it is of no use to their parent, which needs its memory for the graph. Facts come back through pipes. Where a worker is lost, what it was at is parsed in processes that may be lost, too: a file
-that kills the parser must not kill the run.
+itself: it is of no use to their parent, which needs its memory for the graph. Facts come back through pipes. Where a
+worker is lost, what it was at is parsed in processes that may be lost, too: a file that kills the parser must not kill
+the run.
 """
 
 from __future__ import annotations
