@@ -13,7 +13,7 @@ from fastlint.report.model import CheckRequest, Progress
 from fastlint.source.discover import SourceFile, SourceTree
 from fastlint.source.encoding import decode
 from fastlint.source.facts import ModuleFacts
-from fastlint.source.parallel import parse_all
+from fastlint.source.parallel import parse_each
 from fastlint.source.parse import Unreadable, decoded, unreadable_reason
 
 
@@ -128,7 +128,10 @@ def _parsed(
         else:
             facts[number] = Content(contents[number], digest(encoded), kept.sites), kept
     done(sum(bool(content.source) for content, _ in facts.values()))
-    for number, parsed in zip(missing, parse_all(list(missing.values()), jobs, done), strict=True):
+    numbers = list(missing)
+    for place, parsed in parse_each(list(missing.values()), jobs):
+        number = numbers[place]
+        done(1)
         if isinstance(parsed, Unreadable):
             facts[number] = Content(contents[number], "", 0), parsed
             continue

@@ -30,7 +30,7 @@ from fastlint.previous import Previous
 from fastlint.reading import Content, Glance, Reading, Sources, digest, glance
 from fastlint.source.discover import SourceTree
 from fastlint.source.locate import Span, locate
-from fastlint.source.parallel import parse_all
+from fastlint.source.parallel import parse_each
 from fastlint.source.parse import Unreadable
 
 _FOLDER = "verdicts"
@@ -252,16 +252,16 @@ class _Changes:
 
     def _parsed_alike(self, missing: dict[str, bytes]) -> bool:
         """Whether these files say what they said; they are parsed for that, and their facts kept."""
-        encoded = parse_all(list(missing.values()), self._grounds.jobs, lambda _: None)
-        for path, facts in zip(missing, encoded, strict=True):
+        paths = list(missing)
+        alike = True
+        for number, facts in parse_each(list(missing.values()), self._grounds.jobs):
+            path = paths[number]
             if isinstance(facts, Unreadable):
                 self.unreadable[path] = facts
             else:
                 self._grounds.store.save(self.now[path].source, facts)
-        return all(
-            ("" if isinstance(facts, Unreadable) else digest(facts)) == self._before[path].facts
-            for path, facts in zip(missing, encoded, strict=True)
-        )
+            alike = alike and ("" if isinstance(facts, Unreadable) else digest(facts)) == self._before[path].facts
+        return alike
 
 
 def _moved(rows: list[list[int]], source: bytes, sites: int) -> list[list[int]]:

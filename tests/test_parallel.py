@@ -13,15 +13,19 @@ from fastlint.source.parse import Unreadable, encoded_in_child, parse_encoded
 SOURCES = [path.read_bytes() for path in sorted(Path(parallel.__file__).parents[1].rglob("*.py"))] + [b"def f(:\n", b""]
 
 
-def shown(parsed: parallel.Parsed) -> object:
-    return parsed if isinstance(parsed, bytes) else parsed.reason
+def parsed(sources: list[bytes], jobs: int) -> list[parallel.Parsed]:
+    rows = list(parallel.parse_each(sources, jobs))
+    assert sorted(number for number, _ in rows) == list(range(len(sources)))
+    return [facts for _, facts in sorted(rows, key=lambda row: row[0])]
+
+
+def shown(facts: parallel.Parsed) -> object:
+    return facts if isinstance(facts, bytes) else facts.reason
 
 
 def test_two_processes_say_the_same_as_one() -> None:
-    told: list[int] = []
-    together = parallel.parse_all(SOURCES, 2, told.append)
+    together = parsed(SOURCES, 2)
     assert sum(map(len, SOURCES)) >= parallel._WORTH_IT
-    assert sum(told) == len(SOURCES)
     assert [shown(one) for one in together] == [shown(parse_encoded(source)) for source in SOURCES]
     assert isinstance(together[-2], Unreadable)
 
@@ -41,14 +45,12 @@ def test_what_kills_a_worker_does_not_kill_the_run(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(parallel, "parse_encoded", parse_or_die)
     monkeypatch.setattr(parallel, "encoded_in_child", child)
     monkeypatch.setattr(parallel, "_WORTH_IT", 0)
-    told: list[int] = []
-    together = parallel.parse_all([SOURCES[0], deadly, SOURCES[1]], 2, told.append)
+    together = parsed([SOURCES[0], deadly, SOURCES[1]], 2)
     assert [shown(one) for one in together] == [
         shown(parse_encoded(SOURCES[0])),
         "lost again",
         shown(parse_encoded(SOURCES[1])),
     ]
-    assert sum(told) == 3
 
 
 def test_little_work_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +58,14 @@ def test_little_work_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a process was started")
 
     monkeypatch.setattr(parallel, "_parse_forked", never)
-    assert len(parallel.parse_all([b"x = 1\n"], 8, lambda _: None)) == 1
-    assert len(parallel.parse_all([b"", b""], 8, lambda _: None)) == 2
-    assert len(parallel.parse_all(SOURCES[:2], 1, lambda _: None)) == 2
+    assert len(parsed([b"x = 1\n"], 8)) == 1
+    assert len(parsed([b"", b""], 8)) == 2
+    assert len(parsed(SOURCES[:2], 1)) == 2
+
+
+def test_without_more_processes_all_is_parsed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_fork() -> int:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(os, "fork", no_fork)
+    assert [shown(one) for one in parsed(SOURCES, 2)] == [shown(parse_encoded(source)) for source in SOURCES]

@@ -9,7 +9,7 @@ the run.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fastlint.source import ahead
@@ -31,27 +31,34 @@ def usable_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def parse_all(sources: Sequence[bytes], jobs: int, done: Callable[[int], None]) -> list[Parsed]:
-    """The facts of every source, encoded, in order; `done` is told how many more are ready."""
-    results: dict[int, Parsed] = {}
-    if sum(map(len, sources)) < _WORTH_IT:
-        results = _parsed_ahead(sources)
-        done(len(results))
-    elif jobs > 1 and hasattr(os, "fork"):
-        parts = list(_parts(sources))
-        survived = _parse_forked(sources, parts, jobs, results, done)
-        lost = [] if survived else [part for part in parts if part[0] not in results]
-        for part in lost:  # one worker's end takes the work of all with it
-            _parse_forked(sources, [part], 1, results, done)
-            for number in part:
-                if number not in results:
-                    results[number] = encoded_in_child(sources[number])
-                    done(1)
+def parse_each(sources: Sequence[bytes], jobs: int) -> Iterator[tuple[int, Parsed]]:
+    """The facts of every source, encoded, with its number: each as soon as it is there, in no order."""
+    done: set[int] = set()
+    for number, facts in _by_others(sources, jobs):
+        done.add(number)
+        yield number, facts
     for number, source in enumerate(sources):
-        if number not in results:
-            results[number] = parse_encoded(source)
-            done(1)
-    return [results[number] for number in range(len(sources))]
+        if number not in done:
+            yield number, parse_encoded(source)
+
+
+def _by_others(sources: Sequence[bytes], jobs: int) -> Iterator[tuple[int, Parsed]]:
+    """What other processes say, as far as there are any."""
+    if sum(map(len, sources)) < _WORTH_IT:
+        yield from _parsed_ahead(sources).items()
+    elif jobs > 1 and hasattr(os, "fork"):
+        waiting = dict.fromkeys(_parts(sources))
+        try:
+            for part, rows in _parse_forked(sources, waiting, jobs):
+                del waiting[part]
+                yield from rows
+            for part in waiting:  # one worker's end takes the work of all with it
+                answers = list(_parse_forked(sources, [part], 1))
+                lost = [] if answers else part
+                yield from (row for _, rows in answers for row in rows)
+                yield from ((number, encoded_in_child(sources[number])) for number in lost)
+        except OSError:  # no more processes to be had: not the fault of a file
+            return
 
 
 def _parsed_ahead(sources: Sequence[bytes]) -> dict[int, Parsed]:
@@ -67,13 +74,10 @@ def _parsed_ahead(sources: Sequence[bytes]) -> dict[int, Parsed]:
 
 
 def _parse_forked(
-    sources: Sequence[bytes],
-    parts: Sequence[Sequence[int]],
-    jobs: int,
-    results: dict[int, Parsed],
-    done: Callable[[int], None],
-) -> bool:
-    """Adds what workers could parse to the results. Says False, with the rest left out, once one of them is lost."""
+    sources: Sequence[bytes], parts: Iterable[tuple[int, ...]], jobs: int
+) -> Iterator[tuple[tuple[int, ...], list[tuple[int, Parsed]]]]:
+    """The parts with what workers make of them. Ends early, with the rest left out, once one of them is lost. Raises
+    `OSError` where there are no more processes to be had."""
     global _sources
     import multiprocessing  # here: a file or two need none of it
     from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -82,25 +86,25 @@ def _parse_forked(
     _sources = sources
     try:
         with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
-            waiting: list[Future[list[tuple[int, Parsed]]]] = [pool.submit(_parse, part) for part in parts]
-            for future in as_completed(waiting):
-                rows = future.result()
-                done(len(rows))
-                results.update(rows)
+            waiting: dict[Future[list[tuple[int, Parsed]]], tuple[int, ...]] = {
+                pool.submit(_parse, part): part for part in parts
+            }
+            for future in as_completed(list(waiting)):
+                yield (
+                    waiting.pop(future),
+                    future.result(),
+                )  # held by nobody any more: facts are the most memory of a run
     except BrokenProcessPool:
-        return False
-    except OSError:  # no more processes to be had: not the fault of a file
-        return True
+        return
     finally:
         _sources = ()
-    return True
 
 
 def _parse(numbers: Sequence[int]) -> list[tuple[int, Parsed]]:
     return [(number, parse_encoded(_sources[number])) for number in numbers]
 
 
-def _parts(sources: Sequence[bytes]) -> Iterator[list[int]]:
+def _parts(sources: Sequence[bytes]) -> Iterator[tuple[int, ...]]:
     """The files in tasks of about the same size, the largest files first."""
     part: list[int] = []
     size = 0
@@ -108,7 +112,7 @@ def _parts(sources: Sequence[bytes]) -> Iterator[list[int]]:
         part.append(number)
         size += len(sources[number])
         if size >= _CHUNK:
-            yield part
+            yield tuple(part)
             part, size = [], 0
     if part:
-        yield part
+        yield tuple(part)
