@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import random
 import re
 import shutil
@@ -91,7 +92,7 @@ def _differences(application: Path, edits: Callable[[Path], Iterator[tuple[Path,
                 _tell(f"{application.name}: {path.relative_to(root)}: {what}: {outcome}")
                 for sign, one, other in (("+", after, wanted), ("-", wanted, after)):
                     for row in [row for row in one if row not in other][:_SHOWN]:
-                        _tell(f"    {sign} {row[:240]}")
+                        _tell(f"    {sign} {_shown(row, other)}")
             if outcome.startswith("anew"):
                 _checked(root, cached=True)  # each edit begins with the application as it was
     Relinker.relink = relink  # type: ignore[method-assign]
@@ -99,6 +100,12 @@ def _differences(application: Path, edits: Callable[[Path], Iterator[tuple[Path,
     for outcome, number in outcomes.most_common():
         _tell(f"    {number:4}  {seconds[outcome] / number:6.2f} s  {outcome}")
     return differ
+
+
+def _shown(row: str, others: list[str]) -> str:
+    """The beginning of a line, and where it parts from the others."""
+    alike = max((len(os.path.commonprefix([row, other])) for other in others), default=0)
+    return row[:120] if alike < 120 else f"{row[:120]} … {row[max(120, alike - 60) : alike + 160]}"
 
 
 def _tell(line: str) -> None:

@@ -320,6 +320,29 @@ class Outer(BaseModel):
 """
 
 
+JOBS = """import asyncio
+
+from app import store
+
+
+async def sweep():
+    store.busy()
+
+
+def by_hand():
+    asyncio.run(sweep())
+
+
+def by_hand_and_kept():
+    asyncio.run(sweep())
+    store.keep("swept", asyncio.Queue())
+
+
+def alone():
+    return 1
+"""
+
+
 @dataclass
 class Links:
     """How often an analysis was continued, and why it was not."""
@@ -360,7 +383,8 @@ def project(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     (root / "app").mkdir(parents=True)
     (root / "pyproject.toml").write_text("[project]\nname = 'app'\n")
-    for name, text in (("__init__", ""), ("main", MAIN), ("helpers", HELPERS), ("store", STORE), ("models", MODELS)):
+    files = {"__init__": "", "main": MAIN, "helpers": HELPERS, "store": STORE, "models": MODELS, "jobs": JOBS}
+    for name, text in files.items():
         (root / "app" / f"{name}.py").write_text(text)
     both(root)
     return root
@@ -394,6 +418,12 @@ def edit(root: Path, name: str, old: str, new: str) -> None:
 
 
 CONTINUED = {
+    "who nobody calls says the name of a coroutine function": (
+        "jobs",
+        "    return 1\n",
+        "    asyncio.run(sweep())\n    time.sleep(1)\n",
+    ),
+    "who nobody calls says it no more": ("jobs", "by_hand():\n    asyncio.run(sweep())\n", "by_hand():\n    pass\n"),
     "a statement": ("helpers", "    total = 1\n", "    total = 1\n    edited = 1\n"),
     "a blocking call": ("helpers", "    total = 1\n", "    total = 1\n    time.sleep(1)\n"),
     "a call of a function that nobody had called": (
@@ -584,6 +614,11 @@ OF_MODULES = {
 }
 CONTINUED.update(OF_MODULES)
 ANEW = {
+    "who nobody calls, and passes something, says the name of a coroutine function no more": (
+        "jobs",
+        '    asyncio.run(sweep())\n    store.keep("swept", asyncio.Queue())\n',
+        '    store.keep("swept", asyncio.Queue())\n',
+    ),
     "a field that is a model": ("models", "    size: int = 1\n", "    size: int = 1\n    inner: Inner = None\n"),
     "a field of models": ("models", "    size: int = 1\n", "    size: int = 1\n    inner: list[Inner] = []\n"),
     "a field that may be a model": (

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastlint.finding import Severity
 from fastlint.graph.contexts import Context, Contexts, entry_edges
+from fastlint.graph.definitions import REGISTRARS
 from fastlint.graph.kept import pack, unpack
 from fastlint.graph.servers import mark_servers
 from fastlint.graph.sharing import Sharing
 from fastlint.graph.state import CALL, LOOP, ONCE, Edge, Event, Variant
 from fastlint.graph.statements import Interpreter
-from fastlint.graph.unreached import start_unreached
+from fastlint.graph.unreached import look_at_callers, start_unreached
 from fastlint.graph.world import FunctionRef, Module, World
 from fastlint.rulebook.catalogue import Catalogue
 from fastlint.source.align import align
@@ -30,29 +31,6 @@ _T = TypeVar("_T")
 _MOST_TRIES = 4  # to continue an analysis, each forgetting more of it
 _STACK_BYTES = 512 * 1024 * 1024
 _RECURSION = 60_000
-# Functions that mention one of these register entry points or callbacks, wherever they are called from
-_REGISTRARS = (
-    "add_api_route",
-    "add_route",
-    "add_websocket_route",
-    "add_api_websocket_route",
-    "add_middleware",
-    "add_event_handler",
-    "add_exception_handler",
-    "include_router",
-    "FastAPI",
-    "APIRouter",
-    "Starlette",
-    "Depends",
-    "Security",
-    "Route",
-    "Mount",
-    "on_event",
-    "middleware",
-    "exception_handler",
-    "listens_for",
-    "add_job",
-)
 _QUICK = frozenset({"FL113", "FL402", "FL115"})  # microseconds, or no waiting at all
 _SHORT = frozenset({"FL105", "FL109"})  # a file's contents, most computations: not for long
 _SERVED = (Context.LOOP, Context.STARTUP, Context.POOL)
@@ -148,6 +126,7 @@ def _build(
     if entry_points:
         _declare(interpreter, served, entry_points)
     interpreter.settle()
+    look_at_callers(interpreter, served)
     kept = _kept(interpreter) if keep and anew else b""
     for variant in interpreter.variants:
         for site, label in variant.labels.items():
@@ -322,7 +301,7 @@ def _slow_variants(
 def _run_registrars(interpreter: Interpreter, module: Module) -> None:
     """Factories and set-up functions that nothing visible calls (`uvicorn --factory`) still register routes."""
     indices: set[int] = set()
-    for name in _REGISTRARS:
+    for name in REGISTRARS:
         indices.update(index for index in module.facts.mentions.get(name, ()) if index >= 0)
     for index in sorted(indices):
         interpreter.ensure((module.name, index))

@@ -15,6 +15,30 @@ from fastlint.source.facts import Node
 
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "trace"})
 
+# Functions that mention one of these register entry points or callbacks, wherever they are called from
+REGISTRARS = (
+    "add_api_route",
+    "add_route",
+    "add_websocket_route",
+    "add_api_websocket_route",
+    "add_middleware",
+    "add_event_handler",
+    "add_exception_handler",
+    "include_router",
+    "FastAPI",
+    "APIRouter",
+    "Starlette",
+    "Depends",
+    "Security",
+    "Route",
+    "Mount",
+    "on_event",
+    "middleware",
+    "exception_handler",
+    "listens_for",
+    "add_job",
+)
+
 
 class Definitions(Narrowing):
     """Applies decorators and registers entry points."""

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastlint.graph.closures import test_in_attribute
+from fastlint.graph.definitions import REGISTRARS
 from fastlint.graph.edits import Edit, Mentions, class_names, fields_of, mentions_apart
 from fastlint.graph.names import FEW
 from fastlint.graph.narrowing import ASKING
 from fastlint.graph.state import Frame
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.traits import Traits
+from fastlint.graph.unreached import coroutine_names
 from fastlint.graph.values import UNKNOWN, Values, elements, union
 from fastlint.graph.variants import CALLED_BY_CLASS, MOST_MENTIONS
 from fastlint.graph.world import ClassRef, FunctionRef, World
@@ -43,6 +45,9 @@ class Rebinder(Interpreter):
         self.edits: list[Edit] = []
         self.mentioning: dict[FunctionRef, None] = {}  # functions that are looked at for what they mention now
         self.silent: dict[FunctionRef, None] = {}  # those that were, and mention it no more
+        self.idle: dict[
+            FunctionRef, None
+        ] = {}  # those that were looked at though perhaps nobody calls them, and no more
         self.another: dict[Any, bool] = {}  # keys of names that are bound in another way; False: not bound any more
         self.rebound: list[Any] = []  # those of them of which nothing may be lost
         self.anew: list[Any] = []  # those of which all that was known is forgotten
@@ -278,8 +283,12 @@ class Rebinder(Interpreter):
         assigned = {key[-1] for key in self.facts if key[0] == "outside"}
         assigned.update(key[-1] for key in self.readers if key[0] == "state")
         world = self.world
+        served = [module for module in world.modules.values() if module.kind == "app"]
+        sought = {*REGISTRARS, *coroutine_names(served)} if self.edits else set[str]()
         for edit in self.edits:
             before, now = edit.facts, edit.now.facts
+            no_more = _mentioning(before, sought) - _mentioning(now, sought)
+            self.idle.update(dict.fromkeys((edit.now.name, index) for index in sorted(no_more) if index >= 0))
             self._compare_index(edit, before.mentions, now.mentions, callers, world.mentions, MOST_MENTIONS)
             self._compare_index(edit, before.mutators, now.mutators, containers, world.mutators, FEW)
             self._compare_index(edit, before.writers, now.writers, assigned, world.writers, FEW)
@@ -378,6 +387,12 @@ class Rebinder(Interpreter):
             for writer in writers:
                 self.ensure(writer)
             self.look_again(key)
+
+
+def _mentioning(facts: ModuleFacts, names: set[str]) -> set[int]:
+    """The functions that call something of one of these names; coroutine functions are looked at anyway."""
+    found = {index for name in names & facts.mentions.keys() for index in facts.mentions[name]}
+    return {index for index in found if index < 0 or not facts.functions[index].is_async}
 
 
 def _has_own(values: Values) -> bool:

@@ -270,6 +270,8 @@ class Relinker(Rebinder):
         """Analyse these variants, and all that depends on them; they may tell others nothing less than they told."""
         told, demanded, own = was
         demanded.update((self.ensure(ref).number, None) for ref in self.silent if ref not in self._gone)
+        idle = (each for ref in self.idle if ref not in self._gone for each in self.of_function.get(ref, ()))
+        demanded.update((each.number, None) for each in idle)
         self._effects, self._demanded = {}, {}
         for calls in self._inclusions.values():
             calls.again.clear()

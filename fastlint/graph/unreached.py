@@ -3,6 +3,8 @@ Knows no rule."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fastlint.graph.contexts import Context, Contexts, forgotten_cost, unreached_cost
 from fastlint.graph.servers import mark_servers
 from fastlint.graph.state import PRIVATE, SERVING, Variant
@@ -26,16 +28,24 @@ _LIFECYCLE = frozenset(
 )
 
 
+def look_at_callers(interpreter: Interpreter, served: list[Module]) -> None:
+    """Who runs a coroutine function? Perhaps one that nobody visible calls: those that say its name are looked at."""
+    for name in coroutine_names(served):
+        for mention in interpreter.world.mentions.get(name, ())[:_FEW_MENTIONS]:
+            if mention[1] >= 0 and not interpreter.of_function.get(mention):
+                interpreter.ensure(mention)
+    interpreter.settle()
+
+
+def coroutine_names(served: Iterable[Module]) -> dict[str, None]:
+    """The names of all coroutine functions."""
+    functions = (function for module in served for function in module.facts.functions)
+    return dict.fromkeys(function.name for function in functions if function.is_async and not function.is_lambda)
+
+
 def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[Module]) -> None:
     """An `async def` that no entry point reaches can still only run on a loop; those that others call wait for them."""
     reached = {interpreter.variants[number].function for number, _ in contexts.arrivals}
-    for module in served:  # who runs them? perhaps a function that nobody visible calls
-        for function in module.facts.functions:
-            if function.is_async and not function.is_lambda and (module.name, function.index) not in reached:
-                for mention in interpreter.world.mentions.get(function.name, ())[:_FEW_MENTIONS]:
-                    if mention[1] >= 0 and not interpreter.of_function.get(mention):
-                        interpreter.ensure(mention)
-    interpreter.settle()
     starters = mark_servers(interpreter)
     for variant in interpreter.variants:
         for edge in variant.edges:
