@@ -426,3 +426,19 @@ def test_classes_that_stand_on_a_watched_one_are_seen() -> None:
     text += "        self.options = options\nApp('a', {'workers': 4})"
     (seen,) = calls(text, "gunicorn.app.base.BaseApplication")
     assert seen.args == ("a", {"workers": 4})
+
+
+@pytest.mark.parametrize(
+    "project",
+    [
+        {"shop": "from shop import web\n", "shop.web": "PORT = 81\n"},
+        {"shop": "from shop import web as web\nweb = web\n", "shop.web": "from shop import web\nPORT = 81\n"},
+        {"shop": "from other import web\n", "other": "from shop import web\n", "shop.web": "PORT = 81\n"},
+        {"shop": "from shop.web import *\nfrom shop import web\n", "shop.web": "from shop import web\nPORT = 81\n"},
+    ],
+    ids=["itself", "and what it imports", "two of each other", "by a star"],
+)
+def test_an_import_may_lead_back_to_itself(project: dict[str, str]) -> None:
+    text = "import uvicorn\nfrom shop import web\nuvicorn.run('a:b', port=web.PORT)\nuvicorn.run('c:d')"
+    found = watch(facts_of(text), {}, loader(project), "app", frozenset({"uvicorn.run"}))
+    assert [(seen.args, dict(seen.keywords)) for seen in found] == [(("a:b",), {"port": 81}), (("c:d",), {})]

@@ -22,6 +22,8 @@ from fastlint.deploy.values import Raises, Unknown, bounded, is_literal
 from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import blocks_of, calls_within
 
+_CIRCLE = Unknown("an import that leads back to itself")
+
 
 class Names(State):
     """Binds and finds names."""
@@ -118,9 +120,12 @@ class Names(State):
         if isinstance(later, Later):
             before = self.environment, self.read, self.during, self.control, self.tries
             self.environment, self.read, self.during, self.control, self.tries = later.environment, {}, {}, {}, 0
+            bound.value = _CIRCLE
             try:
                 bound.value = self._imported(later.module, later.attribute)
             finally:
+                if bound.value is _CIRCLE:
+                    bound.value = later
                 self.environment, self.read, self.during, self.control, self.tries = before
         return bound.value
 
@@ -163,8 +168,9 @@ class Names(State):
         if dotted == "typing" and attribute == "TYPE_CHECKING":
             return False
         found = self._module(dotted)
-        if found is not None and attribute in found.names:
-            return self.settled(found.names[attribute])
+        bound = found.names.get(attribute) if found is not None else None
+        if bound is not None and bound.value is not _CIRCLE:  # `from package import module` in the package itself
+            return self.settled(bound)
         inner = self._module(f"{dotted}.{attribute}")
         if inner is not None:
             return OwnModule(inner)
