@@ -345,5 +345,5 @@ def _spread(interpreter: Interpreter, served: list[Module], apart: frozenset[int
         if variant.env != -2:
             contexts.root(edge.target, context, label, flags=flags)
     contexts.spread()
-    start_unreached(interpreter, contexts, served)
+    start_unreached(interpreter, contexts, served, starters)
     return contexts

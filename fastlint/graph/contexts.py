@@ -92,7 +92,7 @@ class Contexts:
         }
         self._places = [places[variant.function] for variant in variants]
         self._all = len(places) + 1
-        self._callers: dict[State, list[tuple[State, Edge, int]]] | None = None
+        self._callers: dict[State, list[tuple[State, Edge, int]]] = {}
         self._turns: dict[State, int] = {}
 
     def root(self, variant: int, context: Context, label: str, cost: int = 0, flags: int = 0) -> None:
@@ -123,7 +123,11 @@ class Contexts:
             place += self._place(number) - place % self._all  # by the entry point first, then by who calls
             for edge, flags in self.variants[number].edges.items():
                 following = self._following(state, edge, flags)
-                if following is None or (edge.target, following) in self.arrivals:
+                if following is None:
+                    continue
+                target = (edge.target, following)
+                self._callers.setdefault(target, []).append((state, edge, flags))
+                if target in self.arrivals:
                     continue
                 # A task started behind a guard runs on by itself: the guard says nothing of what it does
                 kept = flags & MAYBE if edge.kind in (LOOP, POOL) else flags & (MAYBE | ONCE)
@@ -131,7 +135,7 @@ class Contexts:
                 extra = 1 + (_DOUBT if kept & MAYBE else 0) + (_ONCE if kept & ONCE else 0)
                 started_once = self._all * self._all * _RANKS if flags & ~kept & ONCE else 0
                 self._offer(
-                    (edge.target, following),
+                    target,
                     Arrival(
                         cost + extra,
                         state,
@@ -194,13 +198,6 @@ class Contexts:
 
     def callers(self, state: State) -> list[tuple[State, Edge, int]]:
         """Every reached state from which an edge leads to this one."""
-        if self._callers is None:
-            self._callers = {}
-            for origin in self.arrivals:
-                for edge, flags in self.variants[origin[0]].edges.items():
-                    following = self._following(origin, edge, flags)
-                    if following is not None and (edge.target, following) in self.arrivals:
-                        self._callers.setdefault((edge.target, following), []).append((origin, edge, flags))
         return self._callers.get(state, [])
 
     def roots_above(self, state: State, limit: int = 2_000) -> set[State]:

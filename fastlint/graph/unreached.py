@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fastlint.graph.contexts import Context, Contexts, forgotten_cost, unreached_cost
-from fastlint.graph.servers import mark_servers
 from fastlint.graph.state import PRIVATE, SERVING, Variant
 from fastlint.graph.statements import Interpreter
 from fastlint.graph.world import FunctionRef, Module, World
@@ -43,10 +42,10 @@ def coroutine_names(served: Iterable[Module]) -> dict[str, None]:
     return dict.fromkeys(function.name for function in functions if function.is_async and not function.is_lambda)
 
 
-def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[Module]) -> None:
-    """An `async def` that no entry point reaches can still only run on a loop; those that others call wait for them."""
+def start_unreached(interpreter: Interpreter, contexts: Contexts, served: list[Module], starters: set[int]) -> None:
+    """An `async def` that no entry point reaches can still only run on a loop; those that others call wait for them.
+    `starters` are the variants that start a server."""
     reached = {interpreter.variants[number].function for number, _ in contexts.arrivals}
-    starters = mark_servers(interpreter)
     for variant in interpreter.variants:
         for edge in variant.edges:
             target = interpreter.variants[edge.target].function
