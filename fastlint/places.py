@@ -49,12 +49,12 @@ class Places:
 
 
 class _Spans:
-    """The spans of a file in a twelfth of the memory: few of them are ever asked for."""
+    """The spans of a file in an eighth of the memory: few of them are ever asked for."""
 
     def __init__(self, spans: Mapping[int, Span]) -> None:
         rows = sorted(spans.items())
         self._sites = array("Q", [site for site, _ in rows])
-        self._numbers = array("I", chain.from_iterable(span for _, span in rows))
+        self._numbers = array("i", chain.from_iterable(span for _, span in rows))
 
     def of(self, site: int) -> Span | None:
         """The span of a site; None where there is none."""

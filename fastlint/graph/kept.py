@@ -23,7 +23,7 @@ _MOST_KNOWN = 30_000  # tuples that are known again without being written again:
 def pack(state: State) -> bytes:
     """What a settled analysis has found, as compressed JSON. Raises `TypeError` where it holds what JSON cannot say."""
     packer = zlib.compressobj(1)  # piece by piece: all of the text at once would be the most memory of a run
-    pieces = [packer.compress(piece.encode()) for piece in _pieces(state)]
+    pieces = [packed for piece in _pieces(state) if (packed := packer.compress(piece.encode()))]
     return b"".join([*pieces, packer.flush()])
 
 

@@ -45,9 +45,7 @@ class Rebinder(Interpreter):
         self.edits: list[Edit] = []
         self.mentioning: dict[FunctionRef, None] = {}  # functions that are looked at for what they mention now
         self.silent: dict[FunctionRef, None] = {}  # those that were, and mention it no more
-        self.idle: dict[
-            FunctionRef, None
-        ] = {}  # those that were looked at though perhaps nobody calls them, and no more
+        self.idle: dict[FunctionRef, None] = {}  # those that nobody need call to be looked at, and now must
         self.another: dict[Any, bool] = {}  # keys of names that are bound in another way; False: not bound any more
         self.rebound: list[Any] = []  # those of them of which nothing may be lost
         self.anew: list[Any] = []  # those of which all that was known is forgotten
