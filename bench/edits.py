@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import os
 import random
 import re
 import shutil
@@ -22,6 +21,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
+from operator import eq
 from pathlib import Path
 
 from fastlint.config import Config
@@ -104,7 +105,7 @@ def _differences(application: Path, edits: Callable[[Path], Iterator[tuple[Path,
 
 def _shown(row: str, others: list[str]) -> str:
     """The beginning of a line, and where it parts from the others."""
-    alike = max((len(os.path.commonprefix([row, other])) for other in others), default=0)
+    alike = max((sum(takewhile(bool, map(eq, row, other))) for other in others), default=0)
     return row[:120] if alike < 120 else f"{row[:120]} … {row[max(120, alike - 60) : alike + 160]}"
 
 
