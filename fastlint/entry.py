@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
-_ALONE = ("--jobs", "--watch", "--help")  # who says how many processes there are means it; and who asks parses nothing
+_ALONE = ("--jobs", "--watch")  # who says how many processes there are means it
+_ASKING = ("--help", "--show-files")  # nothing is parsed for that
 
 
 def main() -> NoReturn:
@@ -39,7 +40,7 @@ def main() -> NoReturn:
             streams.prepare()
             streams.write(answer.text(time.perf_counter() - started), sys.stdout)
             sys.exit(answer.code)
-        if not any(argument.startswith(_ALONE) for argument in arguments):
+        if not any(argument.startswith((*_ALONE, *_ASKING)) for argument in arguments):
             from fastlint.source import ahead
 
             ahead.start()  # something will have to be parsed

@@ -322,11 +322,15 @@ class Outer(BaseModel):
 
 JOBS = """import asyncio
 
-from app import store
+from app import helpers, store
+
+
+last = None
 
 
 async def sweep():
     store.busy()
+    return last
 
 
 def by_hand():
@@ -336,6 +340,17 @@ def by_hand():
 def by_hand_and_kept():
     asyncio.run(sweep())
     store.keep("swept", asyncio.Queue())
+
+
+def by_hand_and_bound():
+    global last
+    asyncio.run(sweep())
+    last = asyncio.Queue()
+
+
+def by_hand_and_filled():
+    asyncio.run(sweep())
+    helpers.remembered.append(asyncio.Queue())
 
 
 def alone():
@@ -422,6 +437,16 @@ CONTINUED = {
         "jobs",
         "    return 1\n",
         "    asyncio.run(sweep())\n    time.sleep(1)\n",
+    ),
+    "who nobody calls, and calls whom others ask for callers, says it no more": (
+        "jobs",
+        '    asyncio.run(sweep())\n    store.keep("swept"',
+        '    store.keep("swept"',
+    ),
+    "who nobody calls, and fills what others ask for, says it no more": (
+        "jobs",
+        "    asyncio.run(sweep())\n    helpers.remembered",
+        "    helpers.remembered",
     ),
     "who nobody calls says it no more": ("jobs", "by_hand():\n    asyncio.run(sweep())\n", "by_hand():\n    pass\n"),
     "a statement": ("helpers", "    total = 1\n", "    total = 1\n    edited = 1\n"),
@@ -614,10 +639,10 @@ OF_MODULES = {
 }
 CONTINUED.update(OF_MODULES)
 ANEW = {
-    "who nobody calls, and passes something, says the name of a coroutine function no more": (
+    "who nobody calls, and binds a name, says the name of a coroutine function no more": (
         "jobs",
-        '    asyncio.run(sweep())\n    store.keep("swept", asyncio.Queue())\n',
-        '    store.keep("swept", asyncio.Queue())\n',
+        "    asyncio.run(sweep())\n    last = ",
+        "    last = ",
     ),
     "a field that is a model": ("models", "    size: int = 1\n", "    size: int = 1\n    inner: Inner = None\n"),
     "a field of models": ("models", "    size: int = 1\n", "    size: int = 1\n    inner: list[Inner] = []\n"),

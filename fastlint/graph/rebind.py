@@ -282,11 +282,15 @@ class Rebinder(Interpreter):
         assigned.update(key[-1] for key in self.readers if key[0] == "state")
         world = self.world
         served = [module for module in world.modules.values() if module.kind == "app"]
-        sought = {*REGISTRARS, *coroutine_names(served)} if self.edits else set[str]()
+        sought = {*REGISTRARS, *coroutine_names(served)}
         for edit in self.edits:
             before, now = edit.facts, edit.now.facts
-            no_more = _mentioning(before, sought) - _mentioning(now, sought)
-            self.idle.update(dict.fromkeys((edit.now.name, index) for index in sorted(no_more) if index >= 0))
+            no_more = _noted(before.mentions, sought) - _noted(now.mentions, sought)
+            for table, asked in ((now.mentions, callers), (now.mutators, containers), (now.writers, assigned)):
+                no_more -= _noted(table, asked)  # looked at for another reason
+            functions = now.functions  # coroutine functions are looked at anyway
+            idle = (index for index in sorted(no_more) if not functions[index].is_async)
+            self.idle.update(dict.fromkeys((edit.now.name, index) for index in idle))
             self._compare_index(edit, before.mentions, now.mentions, callers, world.mentions, MOST_MENTIONS)
             self._compare_index(edit, before.mutators, now.mutators, containers, world.mutators, FEW)
             self._compare_index(edit, before.writers, now.writers, assigned, world.writers, FEW)
@@ -387,10 +391,9 @@ class Rebinder(Interpreter):
             self.look_again(key)
 
 
-def _mentioning(facts: ModuleFacts, names: set[str]) -> set[int]:
-    """The functions that call something of one of these names; coroutine functions are looked at anyway."""
-    found = {index for name in names & facts.mentions.keys() for index in facts.mentions[name]}
-    return {index for index in found if index < 0 or not facts.functions[index].is_async}
+def _noted(table: dict[str, list[int]], names: set[str]) -> set[int]:
+    """The functions that an index of a module has under one of these names."""
+    return {index for name in names & table.keys() for index in table[name] if index >= 0}
 
 
 def _has_own(values: Values) -> bool:

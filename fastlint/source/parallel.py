@@ -90,10 +90,8 @@ def _parse_forked(
                 pool.submit(_parse, part): part for part in parts
             }
             for future in as_completed(list(waiting)):
-                yield (
-                    waiting.pop(future),
-                    future.result(),
-                )  # held by nobody any more: facts are the most memory of a run
+                part = waiting.pop(future)  # so that nobody holds the facts any longer than whoever asks for them
+                yield part, future.result()
     except BrokenProcessPool:
         return
     finally:
