@@ -6,7 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from fastlint.cache import compiled, folder
@@ -132,7 +132,7 @@ def _surely(request: CheckRequest, work: Callable[[CheckRequest], _T]) -> _T:
         if not request.cached:
             raise
         # A cache may come from a stranger: whatever it made go wrong, it must not be fatal. Without it a fault is ours.
-        return work(replace(request, cached=False))
+        return work(request._replace(cached=False))
     finally:
         if collecting:
             gc.enable()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Severity(IntEnum):
@@ -37,8 +37,7 @@ class Confidence(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A place in a file: path relative to the project root with `/`, lines and columns counted from 1.
 
     Line 0: no file, but something that runs, which `path` names: "process 1234".
@@ -54,16 +53,14 @@ class Location:
         return f"{self.path}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One hop of a witness chain, or one related place: where, and what stands or happens there."""
 
     where: Location
     text: str
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing to say about one place.
 
     `steps` is the witness chain from the entry point (route, hook …) to the culprit, in the order of execution.
@@ -84,7 +81,7 @@ class Finding:
     notes: tuple[str, ...] = ()
     symbol: str = ""
     subject: str = ""
-    ordinal: int = field(default=0)
+    ordinal: int = 0
 
     @property
     def fingerprint(self) -> str:

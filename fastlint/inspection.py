@@ -176,7 +176,7 @@ def _counted(plan: ServerPlan, started: Started) -> ServerPlan:
         name: setting if setting.known else Setting(resolve(setting.value, where), setting.said, setting.overruled)
         for name, setting in plan.settings.items()
     }
-    return replace(plan, settings=settings)
+    return plan._replace(settings=settings)
 
 
 def _judged(known: _Known, server: Server) -> list[Finding]:
@@ -194,7 +194,7 @@ def _judged(known: _Known, server: Server) -> list[Finding]:
         processes_per_core=known.config.target.processes_per_core,
         host=True,  # this machine is the server
     )
-    config = replace(known.config, target=target)
+    config = known.config._replace(target=target)
     opened = known.opened
     project = opened.project((known.plan,), config, Readings())
     return unsilenced(opened, judge(project, opened.codes), config)

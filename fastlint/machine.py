@@ -10,16 +10,14 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Resource = Literal["cores", "memory"]
 
 _UNLIMITED = 2**62  # v1 writes "no limit" as the largest whole number of pages: nothing real comes near
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(NamedTuple):
     """One number that was found: cores (may be fractional) or bytes, and who says so."""
 
     resource: Resource
@@ -27,8 +25,7 @@ class Figure:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """What the system itself counts. `affinity` is None where it cannot be asked for (macOS, Windows)."""
 
     logical: int
@@ -36,8 +33,7 @@ class Counts:
     memory: int  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(NamedTuple):
     """What a process has: the smallest figure of each resource, and all figures that there are."""
 
     cores: Figure
@@ -76,8 +72,7 @@ def count() -> Counts:
     return Counts(logical, affinity, psutil.virtual_memory().total)
 
 
-@dataclass(frozen=True, slots=True)
-class _Mount:
+class _Mount(NamedTuple):
     """One mounted hierarchy: version, controllers, which group its root shows, and where it is mounted."""
 
     version: int

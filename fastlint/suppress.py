@@ -9,8 +9,7 @@ import io
 import re
 import tokenize
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fastlint.config import PerFileIgnore, nearest
 from fastlint.finding import Finding, Location
@@ -29,8 +28,7 @@ _OURS = re.compile(r"FL\d+")
 _LAYOUT = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Suppression:
+class Suppression(NamedTuple):
     """One comment: where it stands, which lines it speaks of (both included), and for which rules."""
 
     where: Location
@@ -47,8 +45,7 @@ class Suppression:
         return f"noqa: {code}" if self.form == "noqa" else f"fastlint: {self.form}[{code}]"
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """Something to report about a suppression itself: `code` is FL002 or FL003, `values` fill its message."""
 
     where: Location
@@ -62,8 +59,7 @@ class Notice:
         return {"call": self.written, "hint": self.hint}
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """The findings that stay, those that are silenced, and what there is to say about the silencing."""
 
     kept: tuple[Finding, ...]
@@ -217,8 +213,7 @@ def _read_tokens(tokens: list[tokenize.TokenInfo], path: str, known: Collection[
         yield from _comments(token.string, path, line, column, (first, last), scope, known)
 
 
-@dataclass(frozen=True, slots=True)
-class _Statement:
+class _Statement(NamedTuple):
     """The lines of one logical line; of a function: from its first decorator to the end of its header and body."""
 
     first: int

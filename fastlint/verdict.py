@@ -15,9 +15,9 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastlint.cache import compiled, folder
 from fastlint.cache.facts import FactStore
@@ -51,8 +51,7 @@ class Verdict:
     places: Places
 
 
-@dataclass(frozen=True, slots=True)
-class Grounds:
+class Grounds(NamedTuple):
     """What is there before a verdict: the project's files as they are now, and where its parts are kept."""
 
     tree: SourceTree
@@ -67,8 +66,7 @@ class Grounds:
     def question(self, files: bool = True) -> str:
         """All that decides about a verdict apart from contents; without `files` apart from which files there are."""
         neutral = Config()
-        asked = replace(  # what is shown of it does not decide about it
-            self.config,
+        asked = self.config._replace(
             file="",
             selection=neutral.selection,
             per_file_ignores=(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ def limit(value: Value, line: int = 7) -> Said:
 
 def plan(server: str = "gunicorn", app: Value = "main:app", **given: Any) -> ServerPlan:
     """A plan with the server's defaults; lower-case keywords that are settings are said in gunicorn.conf.py."""
-    fields = {name: given.pop(name) for name in list(given) if name in ServerPlan.__dataclass_fields__}
+    fields = {name: given.pop(name) for name in list(given) if name in ServerPlan._fields}
     kind = "gunicorn" if server.startswith("gunicorn") else "uvicorn"
     settings: dict[str, Setting] = {}
     for name, value in DEFAULTS[kind].items():
@@ -696,7 +695,7 @@ class TestOutside:
         assert not found("FL624", project(tmp_path, plan(keepalive=75), proxies=(proxy,)))
         assert not found("FL624", project(tmp_path, plan()))
         other = Proxy("nginx", Location("nginx.conf", 1), idle, ("grafana",))
-        two = (plan(keepalive=2), replace(plan(keepalive=5), name="grafana", where=Location("compose.yaml", 9)))
+        two = (plan(keepalive=2), plan(keepalive=5)._replace(name="grafana", where=Location("compose.yaml", 9)))
         only = one("FL624", project(tmp_path, *two, proxies=(other,)))
         assert "5 s here" in only.message
         assert "service grafana" in only.notes

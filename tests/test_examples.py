@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +43,7 @@ def write(code: str, example: Example, folder: Path) -> Config:
         config = read_config(str(folder / "fastlint.toml"))
     # What an example selects and ignores itself has the last word.
     selection = config.selection if "select" in example.config else config.selection.then(select=(*RULES, code))
-    return replace(config, selection=selection, severity=Severity.INFO, confidence=Confidence.MEDIUM)
+    return config._replace(selection=selection, severity=Severity.INFO, confidence=Confidence.MEDIUM)
 
 
 def expected_codes(code: str, example: Example, folder: Path) -> set[str]:

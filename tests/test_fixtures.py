@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def rules_of(folder: Path) -> tuple[str, ...]:
 def test_found_is_what_is_marked(folder: Path) -> None:
     config = Config(root=str(folder), severity=Severity.INFO, confidence=Confidence.MEDIUM)
     selected = rules_of(folder)
-    config = replace(config, selection=config.selection.then(select=selected))
+    config = config._replace(selection=config.selection.then(select=selected))
     report = check(CheckRequest((str(folder),), config))
     lines = differences(marked(folder), report.findings)
     if lines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from report_sample import BARE, CLEAN, ODD, REPORT, RULES, differs
 
@@ -42,7 +41,7 @@ def test_each_finding_is_one_line_however_odd_its_words() -> None:
 
 
 def test_the_runner_reads_back_what_was_meant() -> None:
-    kind, properties, text = read_back(replace(REPORT, findings=(ODD,)))[0]
+    kind, properties, text = read_back(REPORT._replace(findings=(ODD,)))[0]
     assert kind == "warning"
     assert properties == {
         "title": "fastlint FL105 (blocking-file-io)",
@@ -67,7 +66,7 @@ def test_an_annotation_over_several_lines_has_no_columns() -> None:
 
 
 def test_an_unknown_end_is_left_out() -> None:
-    assert set(read_back(replace(REPORT, findings=(BARE,)))[0][1]) == {"title", "file", "line", "col"}
+    assert set(read_back(REPORT._replace(findings=(BARE,)))[0][1]) == {"title", "file", "line", "col"}
 
 
 def test_the_text_holds_chain_notes_and_remedy() -> None:
@@ -78,5 +77,5 @@ def test_the_text_holds_chain_notes_and_remedy() -> None:
 
 
 def test_a_path_that_is_not_utf8_can_be_printed() -> None:
-    odd = replace(REPORT, findings=(replace(ODD, where=Location("caf\udce9.py")),))
+    odd = REPORT._replace(findings=(ODD._replace(where=Location("caf\udce9.py")),))
     assert "file=caf\\udce9.py" in FORMATS["github"](odd, RULES, Style()).encode("utf-8").decode()

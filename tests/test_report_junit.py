@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from xml.etree import ElementTree
 
 from report_sample import BARE, CHAINED, CLEAN, ODD, REPORT, RULES, differs
@@ -37,7 +36,7 @@ def test_one_suite_per_file_and_the_counts_add_up() -> None:
 
 
 def test_what_does_not_fail_the_run_is_a_passed_case_with_its_story() -> None:
-    quiet = replace(REPORT, config=Config(severity=Severity.INFO, fail_on=Severity.ERROR))
+    quiet = REPORT._replace(config=Config(severity=Severity.INFO, fail_on=Severity.ERROR))
     root = parsed(quiet)
     assert quiet.failed
     assert [failure.get("type") for failure in root.iter("failure")] == ["error"]
@@ -47,8 +46,8 @@ def test_what_does_not_fail_the_run_is_a_passed_case_with_its_story() -> None:
 
 
 def test_characters_that_xml_cannot_hold_do_not_break_it() -> None:
-    nasty = replace(ODD, where=Location("\x00\ufffe\udce9.py"), message="\x08\x0c]]>", remedy="\x0b")
-    case = next(parsed(replace(REPORT, findings=(nasty,))).iter("testcase"))
+    nasty = ODD._replace(where=Location("\x00\ufffe\udce9.py"), message="\x08\x0c]]>", remedy="\x0b")
+    case = next(parsed(REPORT._replace(findings=(nasty,))).iter("testcase"))
     assert case.get("file") == "\ufffd\ufffd\ufffd.py"
     failure = case.find("failure")
     assert failure is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 from urllib.parse import unquote
@@ -37,11 +36,11 @@ def test_logs_fit_the_published_schema() -> None:
     assert schema["id"].endswith("/sarif-schema-2.1.0.json")
     validator = Draft4Validator(schema, format_checker=FormatChecker())
     words = load_words(rules_folder())
-    every_rule = [replace(CHAINED, code=rule.code, name=rule.name) for rule in words.values()]
+    every_rule = [CHAINED._replace(code=rule.code, name=rule.name) for rule in words.values()]
     for log in (
         FORMATS["sarif"](REPORT, RULES, Style(prefix="services/api/")),
         FORMATS["sarif"](CLEAN, RULES, Style()),
-        FORMATS["sarif"](replace(REPORT, findings=tuple(every_rule)), words, Style()),
+        FORMATS["sarif"](REPORT._replace(findings=tuple(every_rule)), words, Style()),
     ):
         validator.validate(json.loads(log))
     broken = json.loads(FORMATS["sarif"](REPORT, RULES, Style()))
@@ -57,7 +56,7 @@ def test_every_result_points_at_its_rule() -> None:
 
 
 def test_rules_that_ran_are_listed_even_if_they_found_nothing() -> None:
-    quiet = run(replace(REPORT, findings=()))
+    quiet = run(REPORT._replace(findings=()))
     assert [rule["id"] for rule in quiet["tool"]["driver"]["rules"]] == ["FL105"]
     assert [rule["id"] for rule in run(REPORT)["tool"]["driver"]["rules"]] == ["FL101", "FL105", "FL113"]
 
@@ -99,7 +98,7 @@ def test_uris_decode_to_the_paths_and_are_ascii() -> None:
 
 def test_a_path_that_is_not_utf8_keeps_its_bytes() -> None:
     step = Step(Location("caf\udce9.py"), "open")
-    (result,) = run(replace(REPORT, findings=(replace(ODD, steps=(step,)),)))["results"]
+    (result,) = run(REPORT._replace(findings=(ODD._replace(steps=(step,)),)))["results"]
     (hop,) = result["codeFlows"][0]["threadFlows"][0]["locations"]
     assert hop["location"]["physicalLocation"]["artifactLocation"]["uri"] == "caf%E9.py"
 
@@ -112,18 +111,18 @@ def test_regions_end_after_the_last_character_and_only_where_the_end_is_known() 
 
 
 def test_a_context_is_given_only_where_it_holds_the_whole_region() -> None:
-    alone = run(replace(REPORT, findings=(CHAINED, SPREAD)))["results"]
+    alone = run(REPORT._replace(findings=(CHAINED, SPREAD)))["results"]
     contexts = [result["locations"][0]["physicalLocation"].get("contextRegion") for result in alone]
     assert contexts == [{"startLine": 12, "snippet": {"text": "    return carrier.quote(order)"}}, None]
 
 
 def test_fingerprints_survive_moved_lines_and_nothing_else() -> None:
     def fingerprint(**changes: Any) -> str:
-        moved = replace(REPORT, findings=(replace(CHAINED, **changes),))
+        moved = REPORT._replace(findings=(CHAINED._replace(**changes),))
         answer: str = run(moved)["results"][0]["partialFingerprints"]["fastlint/v1"]
         return answer
 
-    assert fingerprint(where=replace(CHAINED.where, line=99, end_line=99)) == fingerprint()
+    assert fingerprint(where=CHAINED.where._replace(line=99, end_line=99)) == fingerprint()
     assert fingerprint(severity=Severity.INFO, message="in other words") == fingerprint()
     assert fingerprint(symbol="shop.orders.write") != fingerprint()
 

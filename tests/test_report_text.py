@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from report_sample import CHAINED, CLEAN, ODD, REPORT, RULES, differs
@@ -23,8 +22,8 @@ def full(report: Report, style: Style | None = None) -> str:
 
 
 def excerpt(source: str, where: Location) -> list[str]:
-    finding = replace(CHAINED, where=where, steps=(), related=(), notes=(), remedy="")
-    report = replace(REPORT, findings=(finding,), excerpts={(where.path, where.line): source})
+    finding = CHAINED._replace(where=where, steps=(), related=(), notes=(), remedy="")
+    report = REPORT._replace(findings=(finding,), excerpts={(where.path, where.line): source})
     return full(report).splitlines()[2:4]
 
 
@@ -35,7 +34,7 @@ def test_a_clean_run_says_what_it_looked_at() -> None:
 
 
 def test_the_last_line_counts_only_severities_that_are_shown() -> None:
-    only_errors = replace(REPORT, findings=(CHAINED,), config=Config(severity=Severity.ERROR))
+    only_errors = REPORT._replace(findings=(CHAINED,), config=Config(severity=Severity.ERROR))
     assert full(only_errors).splitlines()[-1].startswith("1 error in 41 files (57 read), 1.23 s; 3 suppressed; ")
 
 
@@ -54,7 +53,7 @@ def test_nothing_in_the_code_can_steer_the_terminal() -> None:
 
 
 def test_a_path_that_is_not_utf8_can_be_printed() -> None:
-    report = replace(REPORT, findings=(replace(ODD, where=Location("caf\udce9.py")),))
+    report = REPORT._replace(findings=(ODD._replace(where=Location("caf\udce9.py")),))
     assert "caf\\udce9.py:1:1: FL105" in full(report).encode("utf-8").decode()
 
 
@@ -89,7 +88,7 @@ def test_unresolved_calls_are_listed_only_on_request_and_the_count_is_always_the
     assert "shop/admin.py:9:5: self.backend.load: type of self.backend is not known" in listed
     for text in (silent, listed):
         assert "2 calls on the loop could not be resolved" in text.splitlines()[-1]
-    assert full(replace(CLEAN, files=0), Style(unresolved=True)).count("\n") == 1
+    assert full(CLEAN._replace(files=0), Style(unresolved=True)).count("\n") == 1
 
 
 def test_the_prefix_goes_before_every_path() -> None:

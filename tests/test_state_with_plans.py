@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from fastlint.checks.memory import per_worker_state
@@ -81,4 +79,4 @@ def test_a_flag_may_be_the_process_s_own_and_stays_advice() -> None:
 
 
 def test_what_only_developers_start_does_not_count() -> None:
-    assert found(replace(plan(4), development=True))["visits"].severity is Severity.INFO
+    assert found(plan(4)._replace(development=True))["visits"].severity is Severity.INFO

@@ -10,7 +10,6 @@ import re
 import shutil
 import tokenize
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,7 @@ def said(report: Report, unresolved: bool = True) -> str:
 
 
 def request(root: Path, cached: bool, config: Config = EVERYTHING) -> CheckRequest:
-    return CheckRequest((str(root),), replace(config, root=str(root)), cached=cached, unresolved=True)
+    return CheckRequest((str(root),), config._replace(root=str(root)), cached=cached, unresolved=True)
 
 
 def both(root: Path, config: Config = EVERYTHING) -> str:
@@ -276,7 +275,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def _settings(**changes: object) -> Config:
-    return replace(EVERYTHING, **changes)  # type: ignore[arg-type]
+    return EVERYTHING._replace(**changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -390,18 +389,18 @@ def test_files_that_cannot_be_read_stay_so_until_they_change(project: Path, grap
 def test_a_part_of_a_project_and_standard_input_share_its_verdict(project: Path, graphs: list[int]) -> None:
     both(project)
     path = project / "app" / "work.py"
-    part = CheckRequest((str(path),), replace(EVERYTHING, root=str(project)), cached=True, unresolved=True)
+    part = CheckRequest((str(path),), EVERYTHING._replace(root=str(project)), cached=True, unresolved=True)
     built = len(graphs)
     text = said(check(part))
     assert len(graphs) == built
-    assert text == said(check(replace(part, cached=False)))
-    typed = replace(
-        part, paths=(), stdin=StdinSource(str(path), comment_at_the_top(path.read_text("utf-8")).encode("utf-8"))
+    assert text == said(check(part._replace(cached=False)))
+    typed = part._replace(
+        paths=(), stdin=StdinSource(str(path), comment_at_the_top(path.read_text("utf-8")).encode("utf-8"))
     )
     built = len(graphs)
     text = said(check(typed))
     assert len(graphs) == built
-    assert text == said(check(replace(typed, cached=False)))
+    assert text == said(check(typed._replace(cached=False)))
     taken_over(project, graphs)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from fastlint.checks.ways import steps_to, sureness
 from fastlint.finding import Confidence, Finding, Severity, Step
@@ -59,7 +59,7 @@ def blocking_calls(project: Project) -> Iterator[Finding]:
     for finding in sorted(findings):
         key = (finding.code, f"{finding.where.path}:{finding.symbol}", finding.subject)
         ordinal = ordinals[key] = ordinals.get(key, -1) + 1
-        yield finding if ordinal == 0 else replace(finding, ordinal=ordinal)
+        yield finding if ordinal == 0 else finding._replace(ordinal=ordinal)
 
 
 def primitives_on_loop(project: Project) -> Iterator[tuple[_Primitive, tuple[State, int]]]:

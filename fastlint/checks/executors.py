@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -577,7 +576,7 @@ def _less_if_unsure(finding: Finding) -> Finding:
     """One level less bad where only one of several possible ways leads there."""
     if finding.confidence is Confidence.HIGH:
         return finding
-    return replace(finding, severity=finding.severity.lowered())
+    return finding._replace(severity=finding.severity.lowered())
 
 
 def _pool_finding(

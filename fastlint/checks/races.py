@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastlint.checks.ways import confidence_of, runs_in, spelled, spelled_lock, steps_to
 from fastlint.finding import Confidence, Finding, Severity, Step
@@ -58,8 +58,7 @@ _ASKS_FOR_THREAD = frozenset({"main_thread"})
 _COMPARED = frozenset({VALUE, EQUAL, LIMIT, TEST})
 
 
-@dataclass(frozen=True, slots=True)
-class _Race:
+class _Race(NamedTuple):
     """A write and the earlier read that it rests on."""
 
     access: Access

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastlint.checks.ways import sureness
 from fastlint.finding import Confidence
@@ -16,8 +16,7 @@ SERVED = (Context.LOOP, Context.POOL)
 RUNNING = (Context.LOOP, Context.POOL, Context.STARTUP, Context.IMPORT)
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
+class Played(NamedTuple):
     """A call that plays a part, in one variant."""
 
     variant: Variant

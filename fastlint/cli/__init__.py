@@ -10,8 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import NoReturn, TextIO
+from typing import NamedTuple, NoReturn, TextIO
 
 import click
 
@@ -153,8 +152,7 @@ for _command in (host_command, config_command, advise_command, inspect_command):
     _cli.add_command(_command)
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
+class _Settings(NamedTuple):
     """The flags of `check` that overrule the settings file."""
 
     config: str | None
@@ -173,8 +171,7 @@ class _Settings:
     target: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
+class _Output(NamedTuple):
     """The flags of `check` that say how to tell the outcome."""
 
     format: str
@@ -352,7 +349,7 @@ def _check(
         from fastlint.cli.watching import check_on_change
 
         tree = discover(paths, settings)
-        check_on_change(lambda: _checked(replace(request, config=_settings(flags, paths[0])), output), tree.root)
+        check_on_change(lambda: _checked(request._replace(config=_settings(flags, paths[0])), output), tree.root)
     return _checked(request, output, seen if request.cached and request.stdin is None and output.plain else None)
 
 
@@ -362,7 +359,7 @@ def _checked(request: CheckRequest, output: _Output, seen: answers.Seen | None =
 
     line = _ProgressLine(sys.stderr) if sys.stderr.isatty() and not output.quiet else None
     try:
-        report = check(replace(request, progress=line.show if line else None), seen)
+        report = check(request._replace(progress=line.show if line else None), seen)
     finally:
         if line:
             line.clear()
@@ -430,8 +427,7 @@ def _settings(flags: _Settings, start: str) -> Config:
     severity = Severity[flags.severity.upper()] if flags.severity else config.severity
     if flags.fail_on and not flags.severity:
         severity = min(severity, fail_on)  # who asks to fail on info wants to see it
-    return replace(
-        config,
+    return config._replace(
         selection=config.selection.then(flags.select, flags.extend_select, flags.ignore),
         exclude=config.exclude if flags.exclude is None else flags.exclude,
         extend_exclude=(*config.extend_exclude, *flags.extend_exclude),
@@ -444,8 +440,7 @@ def _settings(flags: _Settings, start: str) -> Config:
 
 
 def _target(flags: _Settings, settings: TargetSettings) -> TargetSettings:
-    return replace(
-        settings,
+    return settings._replace(
         cores=flags.cores or settings.cores,
         memory=flags.memory or settings.memory,
         host=flags.target == "host",

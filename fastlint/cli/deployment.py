@@ -138,13 +138,12 @@ def advise_command(
 
     measured = _measurements(rate_per_worker, latency, locust_file, worker_cpu, measured_workers, prometheus)
     settings = _project_settings(path)
-    wanted = replace(
-        settings.target,
+    wanted = settings.target._replace(
         cores=cores or settings.target.cores,
         memory=memory or settings.target.memory,
         host=target == "host" or settings.target.host,
     )
-    examination = examine(CheckRequest((path,), replace(settings, target=wanted)))
+    examination = examine(CheckRequest((path,), settings._replace(target=wanted)))
     project = examination.project
     goal = None if rate is None else Figure(rate, "requests/s", "--rate")
     plan = chosen_plan(project.plans, service)

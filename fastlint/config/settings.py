@@ -5,8 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastlint.amounts import shown_bytes, shown_cores
 from fastlint.finding import Confidence, Severity
@@ -57,8 +56,7 @@ class ConfigError(Exception):
     """Settings that cannot be meant as they are written. The message is one sentence for the person who wrote them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(NamedTuple):
     """One `FL1` or `ALL` of a select or ignore list; `rank` orders the lists, a later list has the last word."""
 
     prefix: str  # "" selects every rule
@@ -66,8 +64,7 @@ class Selector:
     rank: int
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Which rules run. The most specific prefix decides; among equals the later list does."""
 
     selectors: tuple[Selector, ...] = (Selector("", True, 0),)
@@ -95,8 +92,7 @@ class Selection:
         return Selection((*kept, *added))
 
 
-@dataclass(frozen=True, slots=True)
-class PerFileIgnore:
+class PerFileIgnore(NamedTuple):
     """Codes (or prefixes of codes) that stay quiet in the files that match a gitignore-style pattern."""
 
     pattern: str
@@ -104,8 +100,7 @@ class PerFileIgnore:
     line: int = 0  # where it stands in the settings file
 
 
-@dataclass(frozen=True, slots=True)
-class CustomBlocking:
+class CustomBlocking(NamedTuple):
     """A call that the project knows to block, by its dotted name."""
 
     name: str
@@ -113,16 +108,14 @@ class CustomBlocking:
     instead: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(NamedTuple):
     """A figure of the target that somebody declares: cores, bytes or a number, and by which flag or key."""
 
     value: float
     by: str  # "--cores", "tool.fastlint.target.cores"
 
 
-@dataclass(frozen=True, slots=True)
-class TargetSettings:
+class TargetSettings(NamedTuple):
     """What is declared of the machine that the services run on; what is left out is found by other means."""
 
     cores: Amount | None = None
@@ -134,13 +127,12 @@ class TargetSettings:
     host: bool = False  # `--target host`: the machine that runs fastlint is the server
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """All settings of a run. Patterns are gitignore-style and relative to `root`."""
 
     file: str = ""  # the absolute path of the file that was read, "" if there is none
     root: str = ""  # its folder
-    selection: Selection = field(default_factory=Selection)
+    selection: Selection = Selection()
     per_file_ignores: tuple[PerFileIgnore, ...] = ()
     exclude: tuple[str, ...] | None = None  # None: `DEFAULT_EXCLUDE`
     extend_exclude: tuple[str, ...] = ()
@@ -154,7 +146,7 @@ class Config:
     entry_points: tuple[str, ...] = ()
     library: tuple[Library, ...] = ()
     respect_gitignore: bool = True
-    target: TargetSettings = field(default_factory=TargetSettings)
+    target: TargetSettings = TargetSettings()
 
 
 def describe(config: Config) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fastlint.deploy.plan import Command, Problem, Rank, Said
@@ -60,8 +60,7 @@ _NUMBERS = frozenset({"count", "integer", "number"})
 _ABBREVIATES = frozenset({"gunicorn", "hypercorn"})  # argparse accepts unambiguous beginnings of long flags
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """Something else of the project that a command starts: a shell script or a Python file or module."""
 
     kind: str  # "script", "python file", "python module"
@@ -69,7 +68,7 @@ class Program:
     where: Location
     by: str
     arguments: tuple[ShellWord, ...] = ()
-    environment: Mapping[str, Said] = field(default_factory=dict)
+    environment: Mapping[str, Said] = MappingProxyType({})
     replaces_shell: bool = True
     perhaps_replaces: bool = False
 
@@ -381,7 +380,7 @@ def read_flags(
         flag, given = _split(known, text)
         found = _named(known, flag)
         if isinstance(found, Problem):
-            problems.append(replace(found, where=word.where))
+            problems.append(found._replace(where=word.where))
             continue
         setting, negative = found
         if setting.commands and label and label.split()[-1] not in setting.commands:
@@ -439,8 +438,8 @@ def _say(
     checked = converted(setting, resolve(value, surroundings))
     if isinstance(checked, Problem):
         assert said.where is not None
-        problems.append(replace(checked, where=said.where))
-        out.append(replace(said, value=Unknown("the server refuses it")))
+        problems.append(checked._replace(where=said.where))
+        out.append(said._replace(value=Unknown("the server refuses it")))
         return
     final = checked if is_literal(value) else value
     if setting.repeats:
@@ -450,7 +449,7 @@ def _say(
             final = (*before.value, final)
         else:
             final = (final,)
-    out.append(replace(said, value=final))
+    out.append(said._replace(value=final))
 
 
 def chosen(setting: ServerSetting, value: str) -> str | Problem:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastlint.deploy.commands import chosen, converted, read_flags
@@ -100,7 +100,7 @@ def named_configs(command: Command, environment: Mapping[str, Said]) -> tuple[st
 def _with_causes(said: Said, environment: Mapping[str, Said]) -> Said:
     """A saying with the variables that those it is worked out from were themselves worked out from, in a script."""
     behind = [one for name in said.variables if name in environment for one in environment[name].variables]
-    return replace(said, variables=tuple(dict.fromkeys((*said.variables, *behind)))) if behind else said
+    return said._replace(variables=tuple(dict.fromkeys((*said.variables, *behind)))) if behind else said
 
 
 def _known_as(name: str) -> str:
@@ -149,7 +149,7 @@ def _replaced_defaults(known: Server, command: Command, environment: Mapping[str
         if isinstance(value, Problem):
             value = Unknown("the server refuses it")
         variables = (setting.default_from, *said.variables)
-        yield replace(said, name=setting.name, value=value, rank=Rank.ENVIRONMENT_DEFAULT, variables=variables)
+        yield said._replace(name=setting.name, value=value, rank=Rank.ENVIRONMENT_DEFAULT, variables=variables)
 
 
 def _empty_variables(command: Command, environment: Mapping[str, Said]) -> Iterator[Problem]:
@@ -179,7 +179,7 @@ def _own_variables(known: Server, environment: Mapping[str, Said]) -> Iterator[S
             value = Unknown("the server refuses it")
         elif setting.kind == "flag" and isinstance(value, str):
             value = value.strip().lower() in ("1", "true", "t", "yes", "y", "on")
-        yield replace(said, name=setting.name, value=value, rank=Rank.ENVIRONMENT)
+        yield said._replace(name=setting.name, value=value, rank=Rank.ENVIRONMENT)
 
 
 def _arguments_variable(
@@ -192,7 +192,7 @@ def _arguments_variable(
     commands = shell_commands(literal(f"gunicorn {variable.value}", variable.where))
     words = (
         tuple(
-            replace(word, where=variable.where, source=None, variables=variable.variables)
+            word._replace(where=variable.where, source=None, variables=variable.variables)
             for word in commands[0].words[1:]
         )
         if commands
@@ -262,7 +262,7 @@ def _read_config(path: str, facts: ModuleFacts, python: PythonFiles, surrounding
         else:
             value = checked(setting, _as_value(bound.value))
             if isinstance(value, Problem):
-                problems.append(replace(value, where=place))
+                problems.append(value._replace(where=place))
                 value = Unknown("gunicorn refuses it")
             text = lines[place.line - 1].strip() if place.line <= len(lines) else name
             value = _conditional(value, bound, surroundings)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
 from fastlint.deploy.find import Candidate, read_bytes
 from fastlint.deploy.plan import Said
@@ -117,7 +116,7 @@ class _Reading:
         given = {name: each.value if isinstance(each.value, str) else HOLE for name, each in build.arguments.items()}
         stages, _ = read_dockerfile(build.dockerfile, text, given)
         wanted = [each for each in stages if each.stage == build.target or (not build.target and each.last_stage)]
-        return replace(service, build=replace(build, image=wanted[-1])) if wanted else service
+        return service._replace(build=build._replace(image=wanted[-1])) if wanted else service
 
     def _open(self, path: str) -> str | None:
         """The text of a file that another one names; None for anything outside of the project."""

@@ -10,7 +10,7 @@ import posixpath
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LARGEST = 256 * 1024  # bytes: no deployment file that people write is larger
 _MOST_FILES = 3000  # that are opened
@@ -43,8 +43,7 @@ _WORDS: dict[str, tuple[bytes, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A file that may matter: what it may be by its name, and its bytes."""
 
     path: str  # relative to the project root, with `/`

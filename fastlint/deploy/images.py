@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fastlint.deploy.plan import Command
 from fastlint.deploy.service import HOLE, Kind, Readings, Service
@@ -28,8 +28,7 @@ _DOCKERFILE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """A server that an image starts by itself: its command, and the ports on which that listens."""
 
     command: Command
@@ -62,8 +61,7 @@ class Images:
             return image
         parent = self.whole(parent, depth + 1)
         takes_command = image.command is None and image.entrypoint is None
-        return replace(
-            image,
+        return image._replace(
             entrypoint=image.entrypoint or parent.entrypoint,
             command=image.command or (parent.command if takes_command or image.entrypoint is None else None),
             environment={**parent.environment, **image.environment},

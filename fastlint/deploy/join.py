@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fastlint.amounts import port_of
 from fastlint.deploy.commands import Program, read_command, read_run, read_words
@@ -26,8 +26,7 @@ _DEEPEST = 5
 _IN_CONTAINER = (Kind.CONTAINER, Kind.IMAGE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
+class _Start(NamedTuple):
     """A server that a service starts: its command, and what surrounds it."""
 
     command: Command
@@ -35,8 +34,7 @@ class _Start:
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
+class _Ground(NamedTuple):
     """Where a service finds the files that it starts."""
 
     contexts: tuple[str, ...]  # folders of the project that may be the one it is started in, the likeliest first
@@ -201,7 +199,7 @@ class _Join:
             self.programs.add(path)
         for command in read_python(path, self.python, {name: said.value for name, said in inner.items()}):
             yield _Start(
-                replace(command, replaces_shell=found.replaces_shell, perhaps_replaces=found.perhaps_replaces),
+                command._replace(replaces_shell=found.replaces_shell, perhaps_replaces=found.perhaps_replaces),
                 inner,
                 (path,),
             )
@@ -225,7 +223,7 @@ class _Join:
             self.used.add(script.where)
         text, by = script.command.shell, script.by
         for start in self._in_text(text, by, program, environment, ground, depth, asking):
-            yield replace(start, files=(*start.files, script.path))
+            yield start._replace(files=(*start.files, script.path))
 
     def _in_text(
         self,
@@ -242,7 +240,7 @@ class _Join:
         for one in read_command(text, values, by, "", program.arguments, ground.sh):
             if not program.replaces_shell:
                 perhaps = program.perhaps_replaces and (one.replaces_shell or one.perhaps_replaces)
-                one = replace(one, replaces_shell=False, perhaps_replaces=perhaps)
+                one = one._replace(replaces_shell=False, perhaps_replaces=perhaps)
             yield from self._followed(one, environment, ground, depth + 1, asking)
 
     def _script(self, name: str, contexts: tuple[str, ...]) -> Service | None:

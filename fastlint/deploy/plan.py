@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from fastlint.deploy.values import Unknown, Value
 from fastlint.finding import Location
@@ -24,8 +25,7 @@ class Rank(IntEnum):
     COMMAND = 4  # a flag, or a keyword of uvicorn.run
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """One place that speaks of a setting. `text` is how it is written there; `by` names the kind of place for people
     ("gunicorn.conf.py", "Dockerfile CMD", "compose environment", "default")."""
 
@@ -38,8 +38,7 @@ class Said:
     variables: tuple[str, ...] = ()  # of the environment, that the value is worked out from
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """The effective value of one setting, who said it, and who was overruled (the strongest first)."""
 
     value: Value  # resolved as far as the surroundings of the service allow
@@ -52,8 +51,7 @@ class Setting:
         return self.value is None or isinstance(self.value, (bool, int, float, str, tuple))
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command that starts a server, as one file writes it, read but not yet joined with anything."""
 
     server: str  # "gunicorn", "uvicorn", "fastapi run", "fastapi dev", "hypercorn", "uvicorn.run", "gunicorn app"
@@ -66,13 +64,12 @@ class Command:
     shell: bool = False  # run by a shell (shell form, `sh -c`, a script)
     replaces_shell: bool = True  # the server gets the signals: exec form, or `exec` in front of it
     perhaps_replaces: bool = False  # it gets them where `sh` is a shell that gives way, which nobody knows
-    environment: Mapping[str, Said] = field(default_factory=dict)  # variables set for this command alone
+    environment: Mapping[str, Said] = MappingProxyType({})  # variables set for this command alone
     problems: tuple[Problem, ...] = ()
     alternative: bool = False  # in a branch of a script of which nobody knows whether it is taken
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """What a reader could not accept as the server would (an unknown flag, a value that is none): for FL614, FL615,
     FL626. `kind` is one of "unknown-setting", "invalid-value", "never-serves"."""
 
@@ -83,8 +80,7 @@ class Problem:
     nearest: str = ""  # the known name that was probably meant
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What a container or unit grants. Cores may be fractional; memory in bytes. None: nobody says."""
 
     cores: Said | None = None
@@ -95,8 +91,7 @@ class Limits:
     probes: tuple[Said, ...] = ()  # liveness and readiness: value = failure threshold x period, in seconds
 
 
-@dataclass(frozen=True, slots=True)
-class ServerPlan:
+class ServerPlan(NamedTuple):
     """Everything that is known of how one service is started and what it is given."""
 
     name: str  # what people call it: the compose service, the Deployment, else the file
@@ -106,7 +101,7 @@ class ServerPlan:
     settings: Mapping[str, Setting]  # by the server's own names (gunicorn: config-file names; uvicorn: Config names)
     limits: Limits = Limits()
     command: Command | None = None
-    environment: Mapping[str, Said] = field(default_factory=dict)
+    environment: Mapping[str, Said] = MappingProxyType({})
     container: bool = False  # it runs in a container: the host's cores are not its cores
     orchestrated: bool = False  # something replicates it: Kubernetes, swarm, `replicas`
     development: bool = False  # a `*dev*` file or an override for development

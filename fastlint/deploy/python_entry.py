@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastlint.deploy.commands import chosen
 from fastlint.deploy.evaluate import Loader, Seen, watch
@@ -21,8 +20,7 @@ _GUNICORN = frozenset({"gunicorn.app.base.BaseApplication", "gunicorn.app.wsgiap
 _MENTIONED = ("run", "Config", "Server")
 
 
-@dataclass(frozen=True, slots=True)
-class PythonFiles:
+class PythonFiles(NamedTuple):
     """The Python files of a project, as deployment needs them. Paths are relative to the project root."""
 
     paths: Sequence[str]
@@ -84,7 +82,7 @@ def _uvicorn(seen: Seen, where: Location, lines: Sequence[str]) -> Command:
         setting = known.settings[name]
         taken = chosen(setting, value) if setting.kind == "import" and isinstance(value, str) else value
         if isinstance(taken, Problem):
-            problems.append(replace(taken, where=place))
+            problems.append(taken._replace(where=place))
             taken = Unknown("the server refuses it")
         said.append(Said(name, _value(taken), Rank.COMMAND, "Python", place, text))
     return Command("uvicorn.run", where, "Python", _value(app), tuple(said), problems=tuple(problems))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from fastlint.rulebook.where import rules_folder
 
@@ -21,8 +21,7 @@ else:
     import tomli as tomllib
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSetting:
+class ServerSetting(NamedTuple):
     """One setting: its name, the flags that give it, and how a value is read.
 
     `kind`: "count" (int >= 0), "integer", "number", "flag", "list", "class", "choice", "import" (a
@@ -41,11 +40,10 @@ class ServerSetting:
     choices: tuple[str, ...] = ()
     any_case: bool = False  # a choice is lower-cased and stripped before it is compared
     commands: tuple[str, ...] = ()  # fastapi: only these sub-commands have it
-    ignored_by: Mapping[str, str] = field(default_factory=dict)  # gunicorn: worker kinds that do nothing with it, why
+    ignored_by: Mapping[str, str] = MappingProxyType({})  # gunicorn: worker kinds that do nothing with it, why
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """One server's settings, by name and by flag."""
 
     name: str

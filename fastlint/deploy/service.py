@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from fastlint.deploy.plan import Limits, Said
 from fastlint.finding import Location
@@ -29,8 +30,7 @@ class Kind(Enum):
     TASK = "task"  # a recipe of a Makefile or justfile, a script of pyproject.toml
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """Text as the syntax of its file leaves it: quotes and folds are undone, nothing is expanded that a shell expands.
 
     `places` are pairs (offset, place of that character), ascending from offset 0; up to the next pair the characters
@@ -56,8 +56,7 @@ class Text:
         return Text(self.text[start:end], ((0, self.at(start)), *inner))
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """What is started: the arguments one by one (exec form), or the text that a shell is given."""
 
     by: str  # for people: "Dockerfile CMD", "compose command", "Kubernetes args", "systemd ExecStart", "Procfile" …
@@ -71,20 +70,18 @@ class Run:
         return self.shell.where if self.shell is not None else self.words[0].where
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(NamedTuple):
     """The image that a container is built from, when it is built here. Paths are relative to the project root."""
 
     dockerfile: str
     context: str  # "" is the project root
     target: str  # the stage; "" is the last one
     where: Location
-    arguments: Mapping[str, Said] = field(default_factory=dict)
+    arguments: Mapping[str, Said] = MappingProxyType({})
     image: Service | None = None  # the stage that it makes, with these arguments; None: no such Dockerfile or stage
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """One service as one file (or one file and its overrides) describes it. A field left out says that the file does
     not speak of it, and the image or the server decides."""
 
@@ -98,16 +95,16 @@ class Service:
     folder: str | None = (
         None  # working folder as written: inside the image for IMAGE and CONTAINER, else in the project
     )
-    environment: Mapping[str, Said] = field(default_factory=dict)
+    environment: Mapping[str, Said] = MappingProxyType({})
     environment_open: bool = False  # variables come from a place that cannot be read: a Secret, an env file not there
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     image: Text | None = None  # the image that is run, or that a Dockerfile's stage stands on
     build: Build | None = None
     stage: str = ""  # IMAGE: the stage's name or its number
     last_stage: bool = False  # IMAGE: the one that counts where nobody names a target
     # IMAGE: (path in the build context, path in the image); into a folder where the latter ends with `/`
     copies: tuple[tuple[str, str], ...] = ()
-    written: Mapping[str, Text] = field(default_factory=dict)  # IMAGE: files whose text stands in the Dockerfile
+    written: Mapping[str, Text] = MappingProxyType({})  # IMAGE: files whose text stands in the Dockerfile
     published: tuple[Said, ...] = ()  # addresses at which others than this host reach it
     inner: bool = False  # nobody but other containers of its network reaches it: nothing is published
     ports: tuple[int, ...] = ()  # that it listens on, as the file declares them: EXPOSE, containerPort, `ports`
@@ -125,8 +122,7 @@ class Service:
         return self.where.path
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(NamedTuple):
     """A proxy or load balancer in front, and how long it keeps an idle connection to the service open."""
 
     by: str  # "nginx", "Traefik", "Ingress" …
@@ -135,8 +131,7 @@ class Proxy:
     upstreams: tuple[str, ...] = ()  # hosts it forwards to, `host` or `host:port`; empty: not known
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(NamedTuple):
     """A database server that the same files start, with the connections that it allows."""
 
     name: str
@@ -145,22 +140,20 @@ class Database:
     max_connections: Said  # by "default" where nobody says
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """A file that is there and cannot be understood: one FL001."""
 
     where: Location
     reason: str  # completes "cannot be parsed: "
 
 
-@dataclass(frozen=True, slots=True)
-class Readings:
+class Readings(NamedTuple):
     """Everything that the deployment files of a project say, in the order of paths and lines."""
 
     services: tuple[Service, ...] = ()
     proxies: tuple[Proxy, ...] = ()
     databases: tuple[Database, ...] = ()
     broken: tuple[Broken, ...] = ()
-    projects: Mapping[str, str] = field(default_factory=dict)  # folder -> what its pyproject.toml calls the project
-    environment_files: Mapping[str, Mapping[str, Said]] = field(default_factory=dict)  # `.env` files by path
+    projects: Mapping[str, str] = MappingProxyType({})  # folder -> what its pyproject.toml calls the project
+    environment_files: Mapping[str, Mapping[str, Said]] = MappingProxyType({})  # `.env` files by path
     named: tuple[str, ...] = ()  # files that others name, whether or not they are there

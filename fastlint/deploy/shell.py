@@ -11,7 +11,8 @@ import ast
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fastlint.deploy.plan import Said
 from fastlint.deploy.service import HOLE, Text
@@ -57,8 +58,7 @@ _SILENT = frozenset(": true false [ [[ test echo printf shift trap exit return w
 _DECLARES = frozenset({"export", "declare", "typeset", "local", "readonly"})
 
 
-@dataclass(frozen=True, slots=True)
-class ShellWord:
+class ShellWord(NamedTuple):
     """One argument of a command: its value as far as it is known, and where it is written."""
 
     value: Value
@@ -68,8 +68,7 @@ class ShellWord:
     variables: tuple[str, ...] = ()  # of the environment, that it is worked out from or stands there because of
 
 
-@dataclass(frozen=True, slots=True)
-class ShellCommand:
+class ShellCommand(NamedTuple):
     """A command that the text can run."""
 
     words: tuple[ShellWord, ...]
@@ -98,7 +97,7 @@ def shell_commands(
     walk = _Walk(text, dict(environment or {}), arguments, certain, perhaps)
     walk.run(nodes)
     if any(passes_on(action, signals, walk.functions) for action, signals in walk.traps):
-        return tuple(replace(each, heard=each.background) for each in walk.commands)
+        return tuple(each._replace(heard=each.background) for each in walk.commands)
     return tuple(walk.commands)
 
 
@@ -292,7 +291,7 @@ class _Walk:
             value = _together([self._read(name), value])
         heard, self.read = self._heard(), outer
         text = self.text.cut(word.start, max(word.start, word.end))
-        return _Variable(value, replace(variable(name, text, "shell script", value), variables=heard), heard)
+        return _Variable(value, variable(name, text, "shell script", value)._replace(variables=heard), heard)
 
     def _heard(self) -> tuple[str, ...]:
         """The variables that decide what is worked out here."""
@@ -311,7 +310,7 @@ class _Walk:
         """The arguments that one word becomes: none for an empty variable, several for `$@` or a value with spaces."""
         self.read = {}
         words, heard = self._expanded(word), self._heard()
-        return [replace(each, variables=tuple(dict.fromkeys((*each.variables, *heard)))) for each in words]
+        return [each._replace(variables=tuple(dict.fromkeys((*each.variables, *heard)))) for each in words]
 
     def _expanded(self, word: Word) -> list[ShellWord]:
         where, written = self.text.at(word.start), self.text.text[word.start : word.end]

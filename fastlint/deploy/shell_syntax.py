@@ -7,8 +7,7 @@ Text that is no shell is read as far as it goes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 _MOST_TOKENS = 20_000
 _DEEPEST = 40
@@ -19,16 +18,14 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=")
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """Text that stands for itself."""
 
     text: str
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """`$NAME` or `${NAME:-word}`; `operator` is "", "-", "=", "?" or "+", and `other` says that an operation that we do
     not work out (`%`, `/` …) is applied."""
 
@@ -39,16 +36,14 @@ class Parameter:
     other: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Substitution:
+class Substitution(NamedTuple):
     """`$(command)` or its old form with back quotes."""
 
     command: str
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(NamedTuple):
     """`$(( … ))`."""
 
     expression: str
@@ -57,8 +52,7 @@ class Arithmetic:
 Part: TypeAlias = "Literal | Parameter | Substitution | Arithmetic"
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word and where it stands in the text."""
 
     parts: tuple[Part, ...]
@@ -73,8 +67,7 @@ class Word:
         return only.text if isinstance(only, Literal) and not only.quoted else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Simple:
+class Simple(NamedTuple):
     """A simple command: assignments in front, then words."""
 
     assignments: tuple[tuple[str, bool, Word], ...]  # name, whether it appends, value
@@ -85,8 +78,7 @@ class Simple:
     redirected: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
+class Arm(NamedTuple):
     """One body of an `if` or `case`, with what has to hold: commands that succeed (none: `else`), or patterns."""
 
     body: tuple[Node, ...]
@@ -94,8 +86,7 @@ class Arm:
     patterns: tuple[Word, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Branches:
+class Branches(NamedTuple):
     """`if` or `case`: one of several bodies runs, or none unless `exhaustive`. The conditions run in any case."""
 
     arms: tuple[Arm, ...]
@@ -113,24 +104,21 @@ class Branches:
         return tuple(arm.body for arm in self.arms)
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(NamedTuple):
     """A body that runs any number of times, with the variable of a `for`."""
 
     variable: str
     body: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """`{ … }` or `( … )`; the latter keeps its variables to itself."""
 
     body: tuple[Node, ...]
     inside: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """A function that is defined here."""
 
     name: str
@@ -176,7 +164,7 @@ def _tokens(text: str) -> list[Token]:
                 at += 1
             target, at = _word(text, at)
             if out and isinstance(before := out[-1], Word):
-                out[-1] = replace(before, redirected=True)
+                out[-1] = before._replace(redirected=True)
             if "<<" in match[0] and not match[0].endswith("<<<"):
                 here.append("".join(part.text for part in target.parts if isinstance(part, Literal)))
         elif match := _OPERATOR.match(text, at):
@@ -352,7 +340,7 @@ class _Parser:
                 last = nodes[-1] if nodes else None
                 if isinstance(last, Simple):
                     piped, behind = last.piped or token == "|", last.background or token == "&"
-                    nodes[-1] = replace(last, piped=piped, background=behind)
+                    nodes[-1] = last._replace(piped=piped, background=behind)
             elif token == "(" and depth < _DEEPEST:
                 self._at += 1
                 nodes.append(Group(self.body(frozenset({")"}), depth + 1), inside=True))

@@ -6,8 +6,8 @@ Reads no file and detects nothing by itself: limits come from the readers, the m
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from fastlint.amounts import shown_cores
 from fastlint.config import Amount, TargetSettings
@@ -25,8 +25,7 @@ class Origin(IntEnum):
     COMMAND = 4  # --cores, --memory, --target host
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """One resource of the target. `text` completes "the target has": "2 cores (--cores)"."""
 
     value: float | None
@@ -40,8 +39,7 @@ class Grant:
         return self.origin > Origin.MACHINE
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Cores (may be fractional) and memory in bytes that one instance of a service has."""
 
     cores: Grant

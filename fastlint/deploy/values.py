@@ -10,9 +10,10 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 _MOST_BITS = 4096  # of a whole number; Python writes none of more than 4300 digits
 _MOST_CHARACTERS = 65_536  # of a text, or parts of a tuple
@@ -65,13 +66,12 @@ class Apply:
 Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | Unknown | Cores | Env | Apply | None"
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What values are resolved against: the cores by counter (None: not known), and the environment where the server
     starts, as far as files tell."""
 
-    cores: Mapping[Counter, float | None] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    cores: Mapping[Counter, float | None] = MappingProxyType({})
+    environment: Mapping[str, Any] = MappingProxyType({})
 
 
 def resolve(value: Value, surroundings: Surroundings) -> Value:

@@ -12,8 +12,7 @@ not certain the answer is no, and everything is analysed anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastlint.graph.edits import Edit
 from fastlint.graph.kept import fill
@@ -31,8 +30,7 @@ _OWN = ("returns", "yields")  # what a variant tells of itself
 _OPEN = "the earlier analysis had not come to its end"
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(NamedTuple):
     """An earlier analysis (see `kept`), and the facts that modules had then, of those that have others now, or are
     new: then none."""
 
@@ -476,8 +474,7 @@ class Relinker(Rebinder):
         super().assign_name(name, values, frame)
 
 
-@dataclass(frozen=True, slots=True)
-class _Own:
+class _Own(NamedTuple):
     """What a variant knew itself: when the earlier analysis ended, and when it was looked at alone."""
 
     vague: bool

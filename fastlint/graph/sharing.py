@@ -6,7 +6,6 @@ Joins the flows of functions with the contexts of the graph. Judges nothing: whe
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fastlint.graph.accesses import ANYBODY, WRITES, Access, Flow, Hold
@@ -29,8 +28,7 @@ _DEEPEST = 5
 _SERVED = (Context.LOOP, Context.POOL)
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """Where a function runs while requests are served; `many`: several calls of it can be under way at once; `queue`:
     the executor of one thread in which requests run it, one call after the other."""
 

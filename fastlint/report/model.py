@@ -6,8 +6,8 @@ Knows nothing about formats, terminals or how the findings are made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastlint.finding import Finding, Severity, Step
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from fastlint.rulebook.words import RuleWords
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a run is: `stage` is a verb for people ("reading", "checking"), `total` is 0 where it is not known."""
 
     stage: str
@@ -25,16 +24,14 @@ class Progress:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class StdinSource:
+class StdinSource(NamedTuple):
     """Source that stands in for the file `path` (as the user wrote it; the file may not exist yet)."""
 
     path: str
     source: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRequest:
+class CheckRequest(NamedTuple):
     """Everything the engine is asked for. `paths` are as the user wrote them, relative to the working directory."""
 
     paths: tuple[str, ...]
@@ -47,8 +44,7 @@ class CheckRequest:
     unresolved: bool = False  # whether unresolved calls are listed: only then their lines are looked up
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """The outcome of one run: everything that a format needs, so that a format is a function `Report -> str`.
 
     `findings` are the shown ones: filtered by rule, severity, confidence, suppression and reported file, and sorted.
@@ -68,7 +64,7 @@ class Report:
     unresolved: tuple[
         Step, ...
     ] = ()  # calls on the loop that could not be resolved, sorted; on line 1 if not asked for
-    excerpts: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    excerpts: Mapping[tuple[str, int], str] = MappingProxyType({})
     cache: str = ""  # the folder of the cache; "" where none was used
 
     @property

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """`prefix` leads from the reader's folder to the project root ("", "services/api/" or "../"), before every path.
 
     `inside` leads from the project root to the reader's folder, where that lies in the project: "backend/".

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastlint.finding import Severity
 
@@ -19,16 +19,14 @@ TypeExpr = tuple[Any, ...]
 ("awaitable", T), ("first", T), ("list", T), ("manager", T) or ("unknown",)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """An argument of a call by keyword name, by position, or both; "decorated" is the decorated function."""
 
     name: str
     position: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """A question about the arguments of a call: `operator` is "=", "missing", "given", "has",
     "<", "is" or "asynchronous"."""
 
@@ -37,8 +35,7 @@ class Condition:
     value: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A callable among the arguments that the call runs, and where (see `schema.Runs`)."""
 
     argument: Argument
@@ -50,8 +47,7 @@ class Run:
     once: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decoration:
+class Decoration(NamedTuple):
     """What a decorator does with its function (see `schema.Decorates`)."""
 
     where: str | None
@@ -78,8 +74,7 @@ class Spec:
     otherwise: Spec | None = None  # what holds where the conditions do not
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSpec:
+class RoleSpec(NamedTuple):
     """A part that a call plays beyond blocking (see `schema.Role`)."""
 
     role: str

@@ -37,7 +37,7 @@ def encode(catalogue: Catalogue) -> bytes:
         for root, patterns in catalogue.function_patterns.items()
     }
     answer["types"] = [_type_row(kind, specs) for kind in catalogue.types.values()]
-    answer["roles"] = {name: _row(role) for name, role in catalogue.roles.items()}
+    answer["roles"] = {name: _plain(role) for name, role in catalogue.roles.items()}
     answer["holds_gil"] = sorted(catalogue.holds_gil)
     answer["specs"] = specs.rows
     rows = (sorted(libraries(catalogue)), answer)
@@ -108,8 +108,6 @@ def _row(record: Any) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (Argument, Condition, Run, Decoration)):
-        return _row(value)
     return [_plain(part) for part in value] if isinstance(value, tuple) else value
 
 

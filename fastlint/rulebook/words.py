@@ -15,11 +15,10 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass
 from functools import cache
 from itertools import starmap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastlint.finding import Severity
 from fastlint.rulebook.where import WORDS, rules_folder, shipped
@@ -33,16 +32,14 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class ExampleWords:
+class ExampleWords(NamedTuple):
     """A small application that shows a rule; `# expect: FL101` ends the lines on which it speaks."""
 
     title: str
     files: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleWords:
+class RuleWords(NamedTuple):
     """All that one rule says to people. `message` and `remedy` may hold placeholders."""
 
     code: str
@@ -67,7 +64,7 @@ def load_words(folder: Path) -> dict[str, RuleWords]:
 
 def encode_words(words: Iterable[RuleWords]) -> bytes:
     """The words of rules as JSON text, so that a wheel need not read its many files at every start."""
-    return json.dumps([astuple(rule) for rule in words], separators=(",", ":")).encode()
+    return json.dumps([*words], separators=(",", ":")).encode()
 
 
 def decode_words(text: bytes) -> Iterator[RuleWords]:

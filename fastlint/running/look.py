@@ -164,7 +164,7 @@ def _by_port(table: Mapping[int, Entry], roots: Mapping[int, Root], port: int) -
 def start_of(root: Root) -> Started:
     """A server with what surrounds it. Raises `Gone`."""
     around = surroundings(root.entry)
-    counts = replace(count(), affinity=around.affinity)
+    counts = count()._replace(affinity=around.affinity)
     return Started(root, around, read_machine(counts=counts, pid=root.entry.pid))
 
 

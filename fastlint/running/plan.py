@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fastlint.deploy.commands import Program
 from fastlint.deploy.effective import Effective, named_configs, settings_of
@@ -88,7 +88,7 @@ def read_running(started: Started, python: PythonFiles, path_of: Mapping[str, st
     if command is None:
         return None
     plan = _plan(started, command, python, path_of)
-    return replace(plan, files=tuple(sorted({*plan.files, path})))
+    return plan._replace(files=tuple(sorted({*plan.files, path})))
 
 
 def _plan(started: Started, command: Command, python: PythonFiles, path_of: Mapping[str, str]) -> ServerPlan:
@@ -96,16 +96,14 @@ def _plan(started: Started, command: Command, python: PythonFiles, path_of: Mapp
     config = config_file(command, started)
     inside = path_of.get(config or "")
     named = named_configs(command, variables)
-    seen = replace(
-        command,
-        # One file is known to be the one that is read; nothing is looked for.
+    seen = command._replace(  # One file is known to be the one that is read; nothing is looked for.
         config_files=(inside,) if inside is not None else (),
         folder="",
         said=(*_open(started, command, missing=bool(named) and inside is None), *command.said),
     )
-    only = replace(python, paths=(inside,) if inside is not None else ())
+    only = python._replace(paths=(inside,) if inside is not None else ())
     effective = settings_of(seen, variables, only, ("",))
-    return _made(started, replace(command, said=seen.said), effective, variables)
+    return _made(started, command._replace(said=seen.said), effective, variables)
 
 
 def _titled(started: Started) -> ServerPlan:
@@ -114,7 +112,7 @@ def _titled(started: Started) -> ServerPlan:
     command = Command("gunicorn", where, "process title", started.root.title or Unknown("no title names it"))
     said = tuple(_unknown("gunicorn", "its title hides the command line", Rank.COMMAND))
     settings = {one.name: Setting(one.value, one) for one in said}
-    return _made(started, replace(command, said=said), Effective(settings, command.app), {})
+    return _made(started, command._replace(said=said), Effective(settings, command.app), {})
 
 
 def _made(started: Started, command: Command, effective: Effective, variables: Mapping[str, Said]) -> ServerPlan:
@@ -136,7 +134,7 @@ def _made(started: Started, command: Command, effective: Effective, variables: M
         hooks=effective.hooks,
         files=tuple(sorted({where.path, *effective.files})),
     )
-    return replace(plan, development=_for_development(plan))
+    return plan._replace(development=_for_development(plan))
 
 
 def _for_development(plan: ServerPlan) -> bool:
@@ -159,7 +157,7 @@ def _limits(machine: Machine) -> Limits:
 
 def _without_unseen(setting: Setting) -> Setting:
     """What nobody may see need not be told where it is overruled."""
-    return replace(setting, overruled=tuple(said for said in setting.overruled if said.by != _NOT_SEEN))
+    return setting._replace(overruled=tuple(said for said in setting.overruled if said.by != _NOT_SEEN))
 
 
 def _masked(name: str, setting: Setting) -> Setting:
@@ -167,7 +165,7 @@ def _masked(name: str, setting: Setting) -> Setting:
     if name not in _PRIVATE or setting.value in (None, ()):
         return setting
     hidden = Unknown("not shown")
-    return Setting(hidden, replace(setting.said, value=hidden, text=HIDDEN if setting.said.text else ""))
+    return Setting(hidden, setting.said._replace(value=hidden, text=HIDDEN if setting.said.text else ""))
 
 
 def _variables(started: Started) -> dict[str, Said]:

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fastlint.config import DEFAULT_EXCLUDE, Config
 from fastlint.patterns import Patterns
@@ -50,8 +50,7 @@ class DiscoverError(Exception):
     """The paths name nothing that can be checked. The message is one sentence for the person who gave them."""
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class SourceFile:
+class SourceFile(NamedTuple):
     """One Python file.
 
     `module` is its one canonical dotted name, unique in the project; `aliases` are further names under which other

@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import warnings
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastlint.source.encoding import decode, encode
 from fastlint.source.facts import ModuleFacts
@@ -32,8 +32,7 @@ _LINK = re.compile(rb"[-+*/%@|&^~<>.(\[]|\b(?:not|and|or|if|in|lambda|await)\b")
 _LINKED_LINE = re.compile(rb"[-+*/%@|&^~<>.)\]]|(?:not|and|or|if|else|lambda|await)\b|.*(?:[-+*/%@|&^~<>.]|\w:)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """Why a file gave no facts: one sentence, and the line (from 1) where it went wrong."""
 
     reason: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastlint.checks.deployment.given import (
     deployed,
@@ -33,8 +33,7 @@ _POSTGRES_DEFAULT = 100  # max_connections of PostgreSQL where nobody sets it
 _POOL_SIZE, _MAX_OVERFLOW = 5, 10  # QueuePool of SQLAlchemy 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(NamedTuple):
     """A pool that one process makes: the call, how many connections it may hold, and the sum as people write it."""
 
     made: Made
@@ -42,11 +41,10 @@ class Pool:
     arithmetic: str
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(NamedTuple):
     """How many connections the database allows, who says so, and whether that is only assumed."""
 
-    count: int
+    most: int
     by: str
     step: Step | None
     kind: str = ""  # "postgres", "mysql"; "" where the target is told the number alone
@@ -142,7 +140,7 @@ def _exceeding(project: Project) -> Iterator[Finding]:
         per_process = sum(pool.most for pool in pools)
         instances = most_replicas(plan)
         wanted = per_process * workers * instances
-        if wanted <= allowed.count:
+        if wanted <= allowed.most:
             continue
         largest = max(pools, key=lambda pool: pool.most)
         sizes = " + ".join(pool.arithmetic for pool in pools)
@@ -161,7 +159,7 @@ def _exceeding(project: Project) -> Iterator[Finding]:
             plan,
             project.where(largest.made.function, largest.made.site),
             f"{largest.made.dotted.rpartition('.')[2]}(…)",
-            f"{instances} x {workers} x {sizes} = {wanted} > {allowed.count} ({allowed.by})",
+            f"{instances} x {workers} x {sizes} = {wanted} > {allowed.most} ({allowed.by})",
             severity=Severity.WARNING if allowed.assumed else None,
             confidence=Confidence.MEDIUM if allowed.assumed else Confidence.HIGH,
             notes=tuple(notes),

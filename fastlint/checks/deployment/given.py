@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from fastlint.deploy.plan import Said, ServerPlan, Setting
 from fastlint.deploy.values import Unknown, Value
@@ -166,5 +165,5 @@ def worst_of_each_line(findings: Iterable[Finding]) -> Iterator[Finding]:
             continue
         worse, better = (finding, other) if finding.severity > other.severity else (other, finding)
         names = dict.fromkeys((*worse.notes, *(note for note in better.notes if note.startswith("service "))))
-        kept[key] = replace(worse, notes=tuple(names))
+        kept[key] = worse._replace(notes=tuple(names))
     yield from kept.values()

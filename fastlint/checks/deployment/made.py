@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Any, NamedTuple
 
 from fastlint.graph.values import Value, Values, only_constant
 from fastlint.graph.world import FunctionRef, Module
@@ -13,8 +13,7 @@ from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import parts
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """One call, by the dotted name of what is called. `guarded`: under an `if`, so it may not happen at all."""
 
     function: FunctionRef  # in which it stands; the module itself where the index is -1

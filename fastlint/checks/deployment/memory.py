@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastlint.amounts import shown_bytes
 from fastlint.project import Project
@@ -28,8 +28,7 @@ HEAVY_IMPORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerMemory:
+class WorkerMemory(NamedTuple):
     """Bytes that one worker needs, between two bounds, and where they come from."""
 
     least: float

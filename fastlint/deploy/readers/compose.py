@@ -70,7 +70,7 @@ class _Part:
                 continue
             if isinstance(mine, Mapping):
                 values[each.name] = {**theirs, **mine}
-            elif isinstance(mine, tuple) and each.name != "profiles":
+            elif each.default == () and each.name != "profiles":
                 values[each.name] = tuple(dict.fromkeys((*theirs, *mine)))
             elif not mine:
                 values[each.name] = theirs

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from fastlint.amounts import bytes_of, cores_of, port_of
 from fastlint.deploy.plan import Limits, Rank, Said
@@ -135,7 +135,7 @@ def _containers(cluster: _Cluster, resource: Yaml) -> Iterator[tuple[_Key, Servi
         title = f"{kind}/{name}" if len(containers) == 1 else f"{kind}/{name} container {inner}"
         service = _service(cluster, resource, pod or resource, container, re.sub(f"{HOLE}+", "…", title))
         hosts = tuple(dict.fromkeys(_hosts(cluster, resource, _POD_AT[kind])))
-        yield (kind, name, inner), replace(service, hosts=hosts, alone=len(containers) == 1)
+        yield (kind, name, inner), service._replace(hosts=hosts, alone=len(containers) == 1)
 
 
 def _service(cluster: _Cluster, resource: Yaml, pod: Yaml, container: Yaml, title: str) -> Service:
@@ -325,8 +325,7 @@ def _laid_over(base: Service, patch: Service) -> Service:
         grace_period=patch.limits.grace_period or base.limits.grace_period,
         probes=patch.limits.probes or base.limits.probes,
     )
-    return replace(
-        base,
+    return base._replace(
         where=patch.where,
         entrypoint=patch.entrypoint or base.entrypoint,
         command=patch.command or base.command,
