@@ -10,7 +10,9 @@ from unittest.mock import patch
 
 from fastlint.config import Config
 from fastlint.finding import Confidence, Finding, Location, Severity, Step
-from fastlint.report import FORMATS, Report, Style, explain, explain_json, list_rules, list_rules_json, statistics
+from fastlint.report import FORMATS, Report, Style
+from fastlint.report.rule_page import explain, explain_json, list_rules, list_rules_json
+from fastlint.report.tally import statistics
 from fastlint.rulebook.words import ExampleWords, RuleWords
 
 EXPECTED = Path(__file__).parent / "expected"

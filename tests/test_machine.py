@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fastlint.machine import Counts, count, read_machine
-from fastlint.report import show_machine, show_machine_json
+from fastlint.report.host import show_machine, show_machine_json
 
 GIB = 2**30
 COUNTS = Counts(logical=16, affinity=16, memory=64 * GIB)

@@ -12,7 +12,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from report_sample import CLEAN, REPORT, RULES, differs
 
-from fastlint.report import FORMATS, Report, Style, explain_json, list_rules_json
+from fastlint.report import FORMATS, Report, Style
+from fastlint.report.rule_page import explain_json, list_rules_json
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import load_words
 

@@ -7,7 +7,8 @@ import re
 import pytest
 from report_sample import HTTP, RULES, differs
 
-from fastlint.report import Style, explain, list_rules
+from fastlint.report import Style
+from fastlint.report.rule_page import explain, list_rules
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import load_words
 

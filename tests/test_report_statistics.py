@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from report_sample import BARE, CHAINED, CLEAN, REPORT, RULES, differs
 
-from fastlint.report import Style, statistics
+from fastlint.report import Style
+from fastlint.report.tally import statistics
 
 
 def test_output_is_the_committed_one() -> None:

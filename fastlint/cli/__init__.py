@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn, TextIO
 
@@ -34,16 +33,7 @@ from fastlint.config import (
 )
 from fastlint.finding import Confidence, Severity
 from fastlint.patterns import checked
-from fastlint.report import (
-    FORMATS,
-    Style,
-    around_seconds,
-    explain,
-    explain_json,
-    list_rules,
-    list_rules_json,
-    statistics,
-)
+from fastlint.report import FORMATS, Style, around_seconds
 from fastlint.report.model import CheckRequest, Progress, Report, StdinSource
 from fastlint.rulebook.where import rules_folder
 from fastlint.rulebook.words import RuleWords, load_words
@@ -76,6 +66,8 @@ def _run(arguments: list[str]) -> int:
         return Exit.INTERRUPTED
     except Exception as error:
         if {"-v", "--verbose"} & set(arguments):
+            import traceback  # here: it takes its time, and is rarely wanted
+
             tell(traceback.format_exc().rstrip())
         tell(f"fastlint: internal error, {type(error).__name__}: {error}; {_ISSUES}")
         return Exit.FAULT
@@ -130,6 +122,8 @@ def _cli(context: click.Context) -> int:
 @COLOR
 def _rule(code: str, output_format: str, color: str) -> int:
     """Explain one rule: what it finds, why it hurts, what to do."""
+    from fastlint.report.rule_page import explain, explain_json
+
     words = load_words(rules_folder()).get(code.upper())
     if words is None:
         raise click.UsageError(unknown_code(code))
@@ -142,6 +136,8 @@ def _rule(code: str, output_format: str, color: str) -> int:
 @COLOR
 def _rules(output_format: str, color: str) -> int:
     """List all rules."""
+    from fastlint.report.rule_page import list_rules, list_rules_json
+
     words = load_words(rules_folder())
     json = output_format == "json"
     write(list_rules_json(words) if json else list_rules(words, Style(coloured(color))), sys.stdout)
@@ -386,7 +382,9 @@ def _deliver(report: Report, words: dict[str, RuleWords], output: _Output) -> st
         prefix=prefix,
         inside="" if prefix.strip("./") else way(report.root, os.getcwd()),
     )
-    form = statistics if output.statistics else FORMATS[output.format]
+    form = FORMATS[output.format]
+    if output.statistics:
+        from fastlint.report.tally import statistics as form
     text = form(report, words, style)
     if output.file is None:
         text = "" if output.quiet and output.format in _PEOPLE and not report.findings else text

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -162,6 +161,8 @@ def advise_command(
     if output is None:
         write(text, sys.stdout)
     else:
+        from pathlib import Path
+
         write_file(Path(output), text, force)
         tell(f"wrote {output}")
     return Exit.CLEAN
@@ -197,6 +198,8 @@ def _measurements(
         workers=None if measured_workers is None else Figure(measured_workers, "", "--measured-workers"),
     )
     if locust_file is not None:
+        from pathlib import Path
+
         measured = measured.over(read_locust(Path(locust_file)))
     if prometheus is not None:
         measured = measured.over(read_prometheus(prometheus, load_names(rules_folder())))

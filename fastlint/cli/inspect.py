@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -91,7 +90,9 @@ def _told(look: Look, output_format: str, colour: bool, watched: bool) -> str:
     text = f"{clock(look.at)}\n{look_text(look, lambda root: _style(root, colour), settings=False)}"
     if not sys.stdout.isatty():
         return text + "\n"
-    rows = shutil.get_terminal_size().lines - 1
+    from shutil import get_terminal_size  # here: it imports compression, and `check` imports this module
+
+    rows = get_terminal_size().lines - 1
     return _CLEAR + "\n".join(text.splitlines()[:rows])
 
 

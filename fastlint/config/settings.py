@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
@@ -207,6 +206,8 @@ def unknown_code(code: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that looks most like it, or "" if none does."""
+    import difflib  # here: who spells everything right needs none of it
+
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
 
 

@@ -10,7 +10,6 @@ import ast
 import json
 import os
 import re
-import subprocess
 import sys
 import warnings
 from typing import NamedTuple
@@ -180,6 +179,8 @@ def _has_long_chain(source: bytes) -> bool:
 
 def encoded_in_child(source: bytes) -> bytes | Unreadable:
     """As `parse_encoded`, in a process of its own, which may be lost."""
+    import subprocess  # here: nearly all files are parsed where they are read
+
     # Not `-m`: that would put the working directory, the linted project, first on the child's path
     paths = [path for path in sys.path if path and os.path.abspath(path) != os.getcwd()]
     own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # first: this very fastlint
