@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import ast
 import atexit
+import contextlib
+import ctypes
 import json
 import math
 import os
@@ -27,6 +29,7 @@ from functools import cache
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 # The least that any linter on LibCST has to do, in two processes. Each tree is dropped at once.
 PARSE = """
 import os, sys
@@ -336,11 +339,16 @@ def watch(command: list[str]) -> None:
     """In the process of its own: run the command and say what it took. Status 1 says that a linter found something."""
     import resource  # not on Windows: there is nothing to measure memory with in the standard library
 
+    if sys.platform == "linux":  # what a command leaves behind becomes a child of this process, and is counted, too
+        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     started = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     seconds = time.perf_counter() - started
     if done.returncode not in (0, 1):
         sys.exit(f"status {done.returncode}")
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
     say(json.dumps([seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / unit]))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
+    from fastlint.source.ahead import Receive, Send
+
 _ALONE = ("--jobs", "--watch")  # who says how many processes there are means it
 _ASKING = ("--help", "--show-files")  # nothing is parsed for that
 
@@ -43,7 +45,7 @@ def main() -> NoReturn:
         if not any(argument.startswith((*_ALONE, *_ASKING)) for argument in arguments):
             from fastlint.source import ahead
 
-            ahead.start()  # something will have to be parsed
+            ahead.start(_parsing)  # something will have to be parsed
     # Facts and graph are many objects, which end with the process: looking for garbage among them, once or when Python
     # ends, only costs time. What goes on for long (`--watch`) turns it on again.
     gc.disable()
@@ -51,6 +53,12 @@ def main() -> NoReturn:
     from fastlint.cli import main as command_line
 
     command_line(arguments)
+
+
+def _parsing(receive: Receive, send: Send) -> None:
+    from fastlint.source.hosting import serve
+
+    serve(receive, send)
 
 
 def _caches(arguments: list[str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from fastlint.report.model import CheckRequest, Progress
 from fastlint.source.discover import SourceFile, SourceTree
 from fastlint.source.encoding import decode
 from fastlint.source.facts import ModuleFacts
-from fastlint.source.parallel import parse_each
+from fastlint.source.hosting import parse_each
 from fastlint.source.parse import Unreadable, decoded, unreadable_reason
 
 

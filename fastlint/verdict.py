@@ -29,8 +29,8 @@ from fastlint.places import Places
 from fastlint.previous import Previous
 from fastlint.reading import Content, Glance, Reading, Sources, digest, glance
 from fastlint.source.discover import SourceTree
+from fastlint.source.hosting import parse_each
 from fastlint.source.locate import Span, locate
-from fastlint.source.parallel import parse_each
 from fastlint.source.parse import Unreadable
 
 _FOLDER = "verdicts"

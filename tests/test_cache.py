@@ -19,9 +19,8 @@ from fastlint.cache import folder
 from fastlint.cache.facts import FactStore
 from fastlint.reading import digest
 from fastlint.report import FORMATS, around_seconds
-from fastlint.source import ahead
 from fastlint.source.encoding import decode
-from fastlint.source.parallel import parse_each, usable_jobs
+from fastlint.source.parallel import usable_jobs
 from fastlint.source.parse import parse_encoded
 
 ROOT = Path(__file__).parent.parent
@@ -239,20 +238,6 @@ def test_after_an_edit_the_parser_is_made_ready_by_a_second_process(project: Pat
     assert re.sub(r"\d+\.\d+ s\b", "", edited.stdout) == said(run(project, "--no-cache"))[1]
     (project / "app" / "work.py").write_text("def work(:\n")
     assert said(run(project)) == said(run(project, "--no-cache"))
-
-
-def test_a_second_process_that_is_lost_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = APP.encode()
-    wanted = parse_encoded(source)
-    for child in ("import os; os._exit(3)", "import sys; sys.stdout.write('x')"):
-        asked, ask = os.pipe()
-        answered, answer = os.pipe()
-        with subprocess.Popen([sys.executable, "-c", child], stdin=asked, stdout=answer):
-            os.close(asked)
-            os.close(answer)
-        monkeypatch.setattr(ahead, "_child", (ask, answered))
-        assert list(parse_each([source], 1)) == [(0, wanted)]
-        assert ahead.answers([source]) is None
 
 
 def test_an_edit_of_comments_needs_neither_graph_nor_checks(project: Path) -> None:

@@ -1,8 +1,8 @@
-"""A process that gets the parser ready while its parent still finds out what has changed. Parses nothing unasked.
+"""A process that is started before anybody knows what it will be asked, and messages to it and from it.
 
-A run needs LibCST for a file or two after an edit, or for a small project, and its import takes longer than they do.
-Where a second CPU has nothing to do, it is imported there meanwhile. Whatever becomes of that process, nothing depends
-on it.
+The import of LibCST takes longer than a small project's whole analysis, and a run knows only late what there is to
+parse. Where a second CPU has nothing to do, it is imported there meanwhile (see `hosting`). Whatever becomes of that
+process, nothing depends on it. Knows nothing of what is said.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ import os
 
 TYPE_CHECKING = False  # typing's own would have to be imported
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from collections.abc import Callable, Iterator, Sequence
+
+    Receive = Callable[[], bytes | None]  # one message; None where the other side has ended
+    Send = Callable[[bytes], None]  # raises `OSError` where nobody listens any more
 
 _LENGTH = 8  # bytes before each message
 _child: tuple[int, int] | None = None  # where it is asked, and where it answers
 
 
-def start() -> None:
-    """Start it, where that can be done and a CPU is free for it."""
+def start(work: Callable[[Receive, Send], None]) -> None:
+    """Start it, where that can be done and a CPU is free for it. There it does this work, and ends with it."""
     global _child
     if _child is not None or not hasattr(os, "fork") or not hasattr(os, "sched_getaffinity"):
         return
@@ -33,58 +36,54 @@ def start() -> None:
             os.close(each)
         return
     if process == 0:
-        os.close(ask)
-        os.close(answered)
-        _serve(asked, answer)
+        try:
+            os.close(ask)
+            os.close(answered)
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):  # who reads what the parent prints must not wait for this process
+                os.dup2(nothing, stream)
+            work(lambda: _received(asked), lambda message: _send(answer, message))
+        finally:
+            os._exit(0)  # no handlers and no buffers: they are the parent's
     os.close(asked)
     os.close(answer)
     _child = ask, answered
 
 
-def answers(sources: list[bytes]) -> list[bytes] | None:
-    """What the process says of these sources, as `parse.answer_of` writes it; None where there is none, or no more."""
+def ask(messages: Sequence[bytes]) -> Iterator[bytes]:
+    """Send these; gives each answer as it comes, up to an empty one. Ends early where there is no such process, or no
+    more: then there is none for whoever asks next, nor where somebody does not hear it out."""
     global _child
     if _child is None:
-        return None
-    ask, answered = _child
-    out: list[bytes] = []
+        return
+    (there, back), _child = _child, None
+    heard = False
     try:
-        for source in sources:
-            _send(ask, source)
-            message = _received(answered)
-            if message is None:
-                raise BrokenPipeError
-            out.append(message)
+        for message in messages:
+            _send(there, message)
+        while (answer := _received(back)) is not None:
+            if not answer:
+                heard = True
+                return
+            yield answer
     except OSError:
-        os.close(ask)
-        os.close(answered)
-        _child = None
-        return None
-    return out
-
-
-def _serve(asked: int, answer: int) -> NoReturn:
-    try:
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):  # who reads what the parent prints must not wait for this process
-            os.dup2(nothing, stream)
-        import fastlint.source.extract  # noqa: F401  # and LibCST with it
-        from fastlint.source.parse import answer_of
-
-        while (source := _received(asked)) is not None:
-            _send(answer, answer_of(source))
+        pass
     finally:
-        os._exit(0)  # no handlers and no buffers: they are the parent's
+        if heard:
+            _child = there, back
+        else:
+            os.close(there)
+            os.close(back)
 
 
 def _send(to: int, message: bytes) -> None:
-    rest = memoryview(len(message).to_bytes(_LENGTH, "big") + message)
-    while rest:
-        rest = rest[os.write(to, rest) :]
+    for part in (len(message).to_bytes(_LENGTH, "big"), message):
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(to, rest) :]
 
 
 def _received(there: int) -> bytes | None:
-    """One message; None where the other side has ended."""
     head = _exactly(there, _LENGTH)
     return None if head is None else _exactly(there, int.from_bytes(head, "big"))
 

@@ -1,19 +1,17 @@
 """Many files parsed by several processes at once, where that pays. Decides nothing about files and reads none.
 
-LibCST's parser holds the GIL, so threads do not help. Forked workers inherit the sources, and each imports the parser
-itself: it is of no use to their parent, which needs its memory for the graph. Facts come back through pipes. Where a
-worker is lost, what it was at is parsed in processes that may be lost, too: a file that kills the parser must not kill
-the run.
+LibCST's parser holds the GIL, so threads do not help. Forked workers inherit the sources, and the parser where their
+parent has it (see `hosting`). Facts come back through pipes. Where a worker is lost, what it was at is parsed in
+processes that may be lost, too: a file that kills the parser must not kill the run.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fastlint.source import ahead
-from fastlint.source.parse import Unreadable, encoded_in_child, parse_encoded, suspicious, told
+from fastlint.source.parse import Unreadable, encoded_in_child, parse_encoded
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -31,7 +29,7 @@ def usable_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def parse_each(sources: Sequence[bytes], jobs: int) -> Iterator[tuple[int, Parsed]]:
+def parse_each(sources: Sequence[bytes], jobs: int) -> Generator[tuple[int, Parsed], None, None]:
     """The facts of every source, encoded, with its number: each as soon as it is there, in no order."""
     done: set[int] = set()
     for number, facts in _by_others(sources, jobs):
@@ -44,9 +42,7 @@ def parse_each(sources: Sequence[bytes], jobs: int) -> Iterator[tuple[int, Parse
 
 def _by_others(sources: Sequence[bytes], jobs: int) -> Iterator[tuple[int, Parsed]]:
     """What other processes say, as far as there are any."""
-    if sum(map(len, sources)) < _WORTH_IT:
-        yield from _parsed_ahead(sources).items()
-    elif jobs > 1 and hasattr(os, "fork"):
+    if jobs > 1 and hasattr(os, "fork") and sum(map(len, sources)) >= _WORTH_IT:
         waiting = dict.fromkeys(_parts(sources))
         try:
             for part, rows in _parse_forked(sources, waiting, jobs):
@@ -61,18 +57,6 @@ def _by_others(sources: Sequence[bytes], jobs: int) -> Iterator[tuple[int, Parse
             return
 
 
-def _parsed_ahead(sources: Sequence[bytes]) -> dict[int, Parsed]:
-    """What the process says that was started for this (see `ahead`), if there is one; not of files that may kill it."""
-    numbers = [number for number, source in enumerate(sources) if not suspicious(source)]
-    answers = ahead.answers([sources[number] for number in numbers])
-    if answers is None:
-        return {}
-    try:
-        return {number: told(answer) for number, answer in zip(numbers, answers, strict=True)}
-    except (ValueError, TypeError):
-        return {}
-
-
 def _parse_forked(
     sources: Sequence[bytes], parts: Iterable[tuple[int, ...]], jobs: int
 ) -> Iterator[tuple[tuple[int, ...], list[tuple[int, Parsed]]]]:
@@ -83,18 +67,19 @@ def _parse_forked(
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
 
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"))
     _sources = sources
     try:
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
-            waiting: dict[Future[list[tuple[int, Parsed]]], tuple[int, ...]] = {
-                pool.submit(_parse, part): part for part in parts
-            }
-            for future in as_completed(list(waiting)):
-                part = waiting.pop(future)  # so that nobody holds the facts any longer than whoever asks for them
-                yield part, future.result()
+        waiting: dict[Future[list[tuple[int, Parsed]]], tuple[int, ...]] = {
+            pool.submit(_parse, part): part for part in parts
+        }
+        for future in as_completed(list(waiting)):
+            part = waiting.pop(future)  # so that nobody holds the facts any longer than whoever asks for them
+            yield part, future.result()
     except BrokenProcessPool:
         return
     finally:
+        pool.shutdown(cancel_futures=True)  # where nobody wants the rest, nobody parses it
         _sources = ()
 
 

@@ -66,9 +66,12 @@ def decoded(encoded: bytes) -> ModuleFacts | Unreadable:
 def answer_of(source: bytes) -> bytes:
     """What a child says to its parent, which reads it with `told`."""
     result = parse_here(source)
-    if isinstance(result, Unreadable):
-        return _REFUSED + json.dumps([result.reason, result.line, result.column]).encode()
-    return encode(result)
+    return written(result if isinstance(result, Unreadable) else encode(result))
+
+
+def written(parsed: bytes | Unreadable) -> bytes:
+    """Facts as they are encoded, or the reason why there are none, for a pipe."""
+    return _REFUSED + json.dumps(parsed).encode() if isinstance(parsed, Unreadable) else parsed
 
 
 def told(answer: bytes) -> bytes | Unreadable:
