@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import Any, TypeVar
 
 from fastlint.graph.state import Edge, Event, Record, State, Variant
 from fastlint.graph.variants import variant_key
 from fastlint.rulebook.compiled import SpecRows, read_specs
 
+_T = TypeVar("_T")
+
 _PLAIN = (str, int, float, bool, type(None))
+_AT_ONCE = 100  # rows that are written in one text
 _MOST_KNOWN = 30_000  # tuples that are known again without being written again: all of them would take much memory
 
 
@@ -51,29 +55,27 @@ def _pieces(state: State) -> Iterator[str]:
             known = events[one] = number(row)
         return known
 
-    def variant(one: Variant) -> str:
-        return _dump(
-            [
-                number(one.function),
-                one.env,
-                number(one.receiver),
-                _flat((name, number(values)) for name, values in one.bindings.items()),
-                _flat((*edge, flags) for edge, flags in one.edges.items()),
-                _flat((event(met), flags) for met, flags in one.events.items()),
-                _flat((number(tuple(record)), flags) for record, flags in one.records.items()),
-                sorted(one.unresolved),
-                _flat(one.labels.items()),
-                _flat((name, number(values)) for name, values in one.names.items()),
-                one.vague,
-            ]
-        )
+    def variant(one: Variant) -> list[Any]:
+        return [
+            number(one.function),
+            one.env,
+            number(one.receiver),
+            _flat((name, number(values)) for name, values in one.bindings.items()),
+            _flat((*edge, flags) for edge, flags in one.edges.items()),
+            _flat((event(met), flags) for met, flags in one.events.items()),
+            _flat((number(tuple(record)), flags) for record, flags in one.records.items()),
+            sorted(one.unresolved),
+            _flat(one.labels.items()),
+            _flat((name, number(values)) for name, values in one.names.items()),
+            one.vague,
+        ]
 
     yield '{"variants":'
-    yield from _listed(map(variant, state.variants))
+    yield from _listed(_dumped(map(variant, state.variants)))
     yield ',"facts":'
     yield _dump(_flat((number(key), number(values)) for key, values in state.facts.items()))
     yield ',"readers":'
-    yield from _listed(_dump([number(key), *sorted(readers)]) for key, readers in state.readers.items())
+    yield from _listed(_dumped([number(key), *sorted(readers)] for key, readers in state.readers.items()))
     holds = [
         [
             number(lock),
@@ -105,7 +107,7 @@ def _pieces(state: State) -> Iterator[str]:
     for name, rows in others.items():
         yield f',"{name}":{_dump(rows)}'
     yield ',"tuples":'  # last: by now all of them are known
-    yield from _listed(tuples.rows)
+    yield from _listed(",".join(rows) for rows in _some(tuples.rows))
     yield "}"
 
 
@@ -192,8 +194,11 @@ class _Tuples:
             return known[0]
         row: list[str] = []
         for each in one:
-            if each.__class__ is str:
+            kind = each.__class__
+            if kind is str:
                 row.append(encode_basestring_ascii(each))
+            elif kind is int:  # not True
+                row.append(str(each))
             elif isinstance(each, tuple):
                 row.append(f"[{self.number(each)}]")
             elif each is ...:
@@ -211,6 +216,18 @@ class _Tuples:
 
 
 _dump = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
+
+def _dumped(rows: Iterable[Any]) -> Iterator[str]:
+    """The rows as JSON, some in one text: to begin with each takes longer than to write it."""
+    return (_dump(some)[1:-1] for some in _some(rows))
+
+
+def _some(rows: Iterable[_T]) -> Iterator[list[_T]]:
+    """The rows, so many at a time."""
+    each = iter(rows)
+    while some := list(islice(each, _AT_ONCE)):
+        yield some
 
 
 def _listed(texts: Iterable[str]) -> Iterator[str]:
