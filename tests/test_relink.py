@@ -637,6 +637,8 @@ OF_MODULES = {
         "def put(key):\n    kept[key] = time\n\n\ndef keep(key, value):\n",
     ),
 }
+CONTINUED["what a decorator is given"] = ("main", '@app.get("/both")\n', '@app.get("/other", deprecated=True)\n')
+CONTINUED["the path of an inner route"] = ("main", '    @target.get("/nested")\n', '    @target.get("/inner")\n')
 CONTINUED.update(OF_MODULES)
 ANEW = {
     "who nobody calls, and binds a name, says the name of a coroutine function no more": (
@@ -683,15 +685,14 @@ ANEW = {
         "def lonely():\n",
         "def __getattr__(name):\n    return time\n\n\ndef lonely():\n",
     ),
+    "a decorator": ("main", '@app.get("/both")\n', '@app.post("/both")\n'),
     "a star": ("helpers", "import asyncio\n", "import asyncio\nfrom app.store import *\n"),
-    "a decorator": ("main", '@app.get("/both")\n', '@app.get("/other")\n'),
     "a call less of what changes a name of another": ("helpers", "    ask()\n    outer()\n", "    ask()\n"),
     "a call less of what keeps something": (
         "helpers",
         "    return remember(asyncio.Queue())\n",
         "    return None\n",
     ),
-    "the path of an inner route": ("main", '    @target.get("/nested")\n', '    @target.get("/inner")\n'),
     "a router": ("main", "    target.include_router(router)\n", "    target.include_router(router, prefix='/more')\n"),
     "a question about the loop": ("helpers", "        return True\n", "        return False\n"),
     "the name of a middleware": ("main", "    value = helpers.quick(3)\n", "    value = helpers.quick(Unused)\n"),
@@ -814,6 +815,85 @@ def test_a_file_may_come(project: Path, links: Links, name: str) -> None:
     edit(project, "main", "    value = helpers.quick(3)\n", "    value = fresh.wait()\n")
     both(project)
     assert (links.continued, links.reasons) == (2, [])
+
+
+DECORATED = """import functools
+import time
+
+from fastapi import APIRouter, Depends
+from tenacity import retry as again, stop_after_attempt, wait_fixed
+
+from app import helpers
+from app.main import app
+
+router = APIRouter()
+
+
+def checked(limit):
+    time.sleep(limit)
+    return lambda function: function
+
+
+@again(stop=stop_after_attempt(3))
+def tried():
+    return helpers.quick(1)
+
+
+def wrapper(function):
+    @functools.wraps(function)
+    def inner(*args):
+        return function(*args)
+
+    return inner
+
+
+def deep():
+    time.sleep(1)
+
+
+@router.get("/tried", dependencies=[Depends(helpers.session)])
+@checked(1)
+async def route():
+    return tried()
+
+
+def make(target):
+    class Handlers:
+        @target.get("/made")
+        async def made():
+            return tried()
+
+    return Handlers
+
+
+make(app)
+app.include_router(router)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reasons"),
+    [
+        ("stop=stop_after_attempt(3)", "stop=stop_after_attempt(3), wait=wait_fixed(5)", []),
+        ('"/tried", dependencies=[Depends(helpers.session)]', '"/tried", summary="Tries"', []),
+        ("[Depends(helpers.session)]", "[Depends(helpers.session), Depends(deep)]", []),
+        ("@checked(1)", "@checked(limit=tried())", []),
+        ('"/made"', '"/other", status_code=201', []),
+        ("@functools.wraps(function)", "@functools.wraps(deep)", ["not only functions were edited"]),
+        ("@checked(1)\n", "", ["not only functions were edited"]),
+    ],
+)
+def test_what_decorators_are_given_may_be_another(
+    project: Path, links: Links, old: str, new: str, reasons: list[str]
+) -> None:
+    (project / "app" / "fresh.py").write_text(DECORATED)
+    shutil.rmtree(project / folder.NAME)
+    both(project)
+    edit(project, "fresh", old, new)
+    both(project)
+    assert (links.continued, links.reasons) == (not reasons, reasons)
+    edit(project, "fresh", new, old) if new else None
+    both(project)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastlint.graph.outline import without_sites
 from fastlint.graph.world import ClassRef, FunctionRef, Module, World
-from fastlint.source.facts import Block, Class, Function, ModuleFacts
+from fastlint.source.facts import Block, Class, Function, ModuleFacts, Node
 from fastlint.source.nodes import nodes
 
 _BY_TEXT = re.compile(r"\b([gs]et|has|del)attr\b|\b(attrgetter|methodcaller)\b")
@@ -105,13 +105,13 @@ class Mentions:
             for index, text in enumerate(module.facts.names)
             if (module.name, index) not in touched
         ]
-        self._asking = [  # those who may ask for what they say in a text
-            repr(module.facts.functions[index].body)
+        self._asking = {  # those who may ask for what some text says
+            (module.name, index): repr(module.facts.functions[index].body)
             for module in world.modules.values()
             for index, text in enumerate(module.facts.names)
             if (module.name, index) not in touched and _BY_TEXT.search(text)
-        ]
-        self._bodies: list[str] | None = None
+        }
+        self._parts: list[tuple[str, list[Any]]] | None = None
         self._touched = touched
 
     def functions(self, name: str) -> list[FunctionRef]:
@@ -120,18 +120,55 @@ class Mentions:
         return [ref for ref, text in self._functions if wanted in text]
 
     def apart(self, name: str) -> bool:
-        """Whether a module or class says a name, or a function may ask for it by a text."""
-        if self._bodies is None:  # of few edits anybody asks for these
-            self._bodies = [
-                repr([each[5:8] for each in module.facts.functions]) for module in self._world.modules.values()
+        """Whether a module or class asks an object for a name, or a function may do so by a text of its own."""
+        inside = re.compile(rf"\b{re.escape(name)}\b")  # `attrgetter("client.timeout")`
+        return any(inside.search(text) for text in self._asking.values()) or any(
+            _asks(node, name) for node in self._saying(name)
+        )
+
+    def by_text(self, name: str) -> list[FunctionRef]:
+        """The functions that may ask for a name because a module or class has it as a text."""
+        said = any(node[0] == "k" and node[1] == name for node in self._saying(name))
+        return list(self._asking) if said else []
+
+    def _saying(self, name: str) -> Iterator[Any]:
+        """The nodes of modules, classes and heads of functions in which a name occurs somewhere."""
+        if self._parts is None:  # of few edits anybody asks for these
+            parts = [part for module in self._world.modules.values() for part in self._parts_of(module)]
+            self._parts = [(repr(part), part) for part in parts]
+        said = f"'{name}'"
+        for text, part in self._parts:
+            if said in text:
+                yield from nodes(part)
+
+    def _parts_of(self, module: Module) -> Iterator[list[Any]]:
+        facts = module.facts
+        yield [
+            [
+                [part for param in function.params for part in param[1:3]],
+                function.decorators,
+                function.returns,
             ]
-            self._bodies += [  # those that were edited are looked at again
-                repr((module.facts.body, [cls[3:7] for cls in module.facts.classes]))
-                for module in self._world.modules.values()
-                if (module.name, -1) not in self._touched
-            ]
-        said, inside = f"'{name}'", re.compile(rf"\b{re.escape(name)}\b")  # `attrgetter("client.timeout")`
-        return any(said in text for text in self._bodies) or any(inside.search(text) for text in self._asking)
+            for function in facts.functions
+        ]
+        if (module.name, -1) not in self._touched:  # those that were edited are looked at again
+            yield facts.body
+            for cls in facts.classes:
+                yield [cls.bases, [value for _, value in cls.keywords], cls.decorators, cls.body]
+
+
+def _asks(node: Any, name: str) -> bool:
+    """Whether a node asks for a name of an object, or gives it something by that name: `it.name`, `make(name=1)`,
+    `make(**{"name": 1})`. Who defines it, or binds it for itself, does not."""
+    tag = node[0]
+    if tag == "a":
+        return bool(node[3] == name)
+    if tag == "c":
+        by_text = node[2] is not None and _BY_TEXT.search(str(node[2][-1])) is not None
+        return bool(by_text or any(keyword == name for keyword, _ in node[4]))
+    if tag == "d":
+        return any(key is not None and key[0] == "k" and bool(key[1] == name) for key, _ in node[1])
+    return tag == "match"  # a pattern may name it
 
 
 def mentions_apart(module: Module, name: str) -> bool:
@@ -161,8 +198,16 @@ def _differing(before: Mapping[str, list[Any]], now: Mapping[str, list[Any]]) ->
 
 def _heading(function: Function) -> Any:
     qualname = "" if function.is_lambda else function.qualname
-    plain = function._replace(index=0, qualname=qualname, params=[], returns=None, body=[])
+    decorators = [_bare(each) for each in function.decorators]
+    plain = function._replace(index=0, qualname=qualname, params=[], decorators=decorators, returns=None, body=[])
     return without_sites(plain, function)
+
+
+def _bare(decorator: Node) -> Node:
+    """A decorator without what it is given: that only matters to whoever runs it, and so makes the function. But whose
+    wrapper a function is (`functools.wraps`), others ask."""
+    is_call = decorator is not None and decorator[0] == "c" and decorator[2] is not None
+    return ["c", decorator[1], decorator[2], [], []] if is_call and decorator[2][-1] != "wraps" else decorator
 
 
 def _class_heading(cls: Class) -> Any:

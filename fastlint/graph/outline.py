@@ -82,6 +82,11 @@ def declared(function: Function) -> Any:
     return without_sites([function.params, function.returns], function)
 
 
+def decorated_by(function: Function) -> Any:
+    """What stands above a function."""
+    return without_sites(function.decorators, function)
+
+
 def asked_of_arguments(function: Function) -> Any:
     """What a call of a function depends on beside its parameters: what the body asks of them, and whether it gives
     anything."""

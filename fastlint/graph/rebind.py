@@ -119,7 +119,8 @@ class Rebinder(Interpreter):
         """Have those looked at again to whom a member of a class may mean another thing now."""
         if self._said_by_others.apart(name):
             raise Unlike("a module says the name of what is another member of a class now")
-        self.naming.update(dict.fromkeys(self._said_by_others.functions(name)))
+        for functions in (self._said_by_others.functions, self._said_by_others.by_text):
+            self.naming.update(dict.fromkeys(functions(name)))
         if len(self.naming) > _MOST_NAMING:
             raise Unlike("too many say the name of what is another member of a class now")
 

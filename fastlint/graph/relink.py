@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 
 from fastlint.graph.edits import Edit
 from fastlint.graph.kept import fill
-from fastlint.graph.outline import asked_of_arguments, called_by_name, declared, said_of_class, seen_from_outside
+from fastlint.graph.outline import (
+    asked_of_arguments,
+    called_by_name,
+    declared,
+    decorated_by,
+    said_of_class,
+    seen_from_outside,
+)
 from fastlint.graph.rebind import Rebinder, Unlike
 from fastlint.graph.state import Frame, Variant
 from fastlint.graph.values import UNKNOWN, Values, union
@@ -157,6 +164,8 @@ class Relinker(Rebinder):
             if called_by_name(function) != called_by_name(edited[ref]):
                 beside = (each for each in self.world.modules[ref[0]].facts.functions if each.parent == function.parent)
                 definers.update(dict.fromkeys((ref[0], each.index) for each in beside))
+            if decorated_by(function) != decorated_by(edited[ref]):
+                definers[ref[0], function.parent] = None
             ask_classes = ask_classes or said_of_class(self.world, ref) != said[ref]
             if declared(function) != declared(edited[ref]):
                 if self._may_fit(ref):

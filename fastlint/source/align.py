@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
-from fastlint.source.facts import SITES_OF_ONE, Block, Class, Function, ModuleFacts, Param
+from fastlint.source.facts import SITES_OF_ONE, Block, Class, Function, ModuleFacts, Node, Param
 from fastlint.source.nodes import blocks_of
 
 _FRESH = SITES_OF_ONE // 2  # the first number of a module's own sites that are new
@@ -149,7 +149,7 @@ class _Pairs:
         one, other = self._before.functions[old], self._now.functions[new]
         self._same_sites([one.site], [other.site])
         for mine, yours in zip(one.decorators, other.decorators, strict=False):
-            self._node(mine, yours)
+            self._decorator(mine, yours)
         known = {param.name: param for param in one.params}
         for param in other.params:
             if param.name in known:
@@ -158,6 +158,19 @@ class _Pairs:
         self._node(one.returns, other.returns)
         if not self._node(one.body, other.body):
             self._edited(one.body, other.body)
+
+    def _decorator(self, old: Node, new: Node) -> None:
+        """Pair two decorators, or what is the same of what they are given."""
+        if self._node(old, new) or old is None or new is None or not old[0] == new[0] == "c":
+            return
+        if self._node(old[2], new[2]):
+            self._same_sites([old[1]], [new[1]])
+            for mine, yours in zip(old[3], new[3], strict=False):
+                self._node(mine, yours)
+            known = dict(old[4])
+            for name, value in new[4]:
+                if name in known:
+                    self._node(known[name], value)
 
     def _edited(self, old: Block, new: Block) -> None:
         """Pair the functions and classes inside of a body that says something else than it did."""
