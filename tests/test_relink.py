@@ -896,6 +896,82 @@ def test_what_decorators_are_given_may_be_another(
     both(project)
 
 
+LIMITS = """import time
+
+import requests
+
+import app.store as shop
+
+WAIT = 1
+NAME = "one"
+call = requests.get
+Base = shop.Worker
+PREFIX = "/limits"
+"""
+LIMITED = """from fastapi import APIRouter, FastAPI
+
+from app import limits
+from app.limits import NAME, PREFIX, Base as Above, call as ask
+from app.main import app
+
+asked = ask
+table = {"ask": asked, "wait": limits.WAIT}
+service = FastAPI(title=NAME)
+router = APIRouter(prefix=PREFIX, tags=[NAME])
+
+
+class Settings:
+    wait = limits.WAIT
+    ask = staticmethod(asked)
+
+
+class Own(Above):
+    pass
+
+
+def given(ask=asked, seconds: float = limits.WAIT):
+    return ask("http://x", timeout=seconds)
+
+
+@router.get("/" + NAME)
+async def limited():
+    Settings.ask("http://y", timeout=Settings.wait)
+    table["ask"]("http://z")
+    return given()
+
+
+app.include_router(router)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("WAIT = 1", "WAIT = 2", ""),
+        ('NAME = "one"', 'NAME = "two"', ""),
+        ("call = requests.get", "call = time.sleep", ""),
+        ("call = requests.get", "call = len", ""),
+        ('PREFIX = "/limits"', 'PREFIX = "/more"', "it tells others less than it told"),
+        ("Base = shop.Worker", "Base = shop.Spare", "it tells others less than it told"),
+        ("WAIT = 1\n", "", "a name is gone that others ask for"),
+    ],
+)
+def test_what_a_module_makes_of_the_name_of_another(
+    project: Path, links: Links, old: str, new: str, reason: str
+) -> None:
+    (project / "app" / "limits.py").write_text(LIMITS)
+    (project / "app" / "limited.py").write_text(LIMITED)
+    shutil.rmtree(project / folder.NAME)
+    before = findings(both(project))
+    edit(project, "limits", old, new)
+    after = findings(both(project))
+    assert (links.continued, links.reasons) == ((0, [reason]) if reason else (1, []))
+    assert (before != after) == ("= time.sleep" in new or "= len" in new or "PREFIX" in new)
+    if new:
+        edit(project, "limits", new, old)
+        assert findings(both(project)) == before
+
+
 @pytest.mark.parametrize(
     ("source", "apart"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastlint.graph.outline import without_sites
 from fastlint.graph.world import ClassRef, FunctionRef, Module, World
@@ -160,14 +160,14 @@ class Mentions:
 def _asks(node: Any, name: str) -> bool:
     """Whether a node asks for a name of an object, or gives it something by that name: `it.name`, `make(name=1)`,
     `make(**{"name": 1})`. Who defines it, or binds it for itself, does not."""
-    tag = node[0]
+    tag: str = node[0]
     if tag == "a":
         return bool(node[3] == name)
     if tag == "c":
         by_text = node[2] is not None and _BY_TEXT.search(str(node[2][-1])) is not None
-        return bool(by_text or any(keyword == name for keyword, _ in node[4]))
+        return by_text or name in dict(node[4])
     if tag == "d":
-        return any(key is not None and key[0] == "k" and bool(key[1] == name) for key, _ in node[1])
+        return any(key is not None and (key[0], key[1]) == ("k", name) for key, _ in node[1])
     return tag == "match"  # a pattern may name it
 
 
@@ -178,6 +178,41 @@ def mentions_apart(module: Module, name: str) -> bool:
     blocks += [cls[3:7] for cls in facts.classes]
     blocks += [each[5:8] for each in facts.functions]
     return re.search(rf"\b{re.escape(name)}\b", repr(blocks)) is not None  # a quoted annotation may hold it
+
+
+class Bound(NamedTuple):
+    """Names that a module binds with what it says of another one, such members of its classes, and the functions that
+    say it in their heads."""
+
+    names: list[str]
+    members: list[tuple[int, str]]  # class, name
+    heads: list[int]
+
+
+def bound_with(module: Module, words: set[str]) -> Bound | None:
+    """What a module binds with one of these words outside of functions; None where the head of a class says one: nobody
+    notes what rests on that."""
+    facts = module.facts
+    if says_one([cls[3:6] for cls in facts.classes], words):
+        return None
+    heads = [each.index for each in facts.functions if says_one(each[5:8], words)]
+    names = [name for name, rows in module.bindings.items() if says_one(_bound_by_more(rows), words)]
+    members = [
+        (cls.index, name)
+        for cls in facts.classes
+        for name, rows in module.bindings_of(cls.index).items()
+        if says_one(_bound_by_more(rows), words)
+    ]
+    return Bound(names, members, heads)
+
+
+def _bound_by_more(rows: Iterable[Any]) -> list[Any]:
+    return [row for row in rows if row[0] not in ("imp", "def", "class")]
+
+
+def says_one(part: Any, words: Iterable[str]) -> bool:
+    """Whether a part of a module says one of these words anywhere, in texts too."""
+    return re.search(rf"\b({'|'.join(map(re.escape, words))})\b", repr(part)) is not None
 
 
 def class_names(before: Module, now: Module, cls: int) -> Iterator[tuple[str, bool, bool]]:

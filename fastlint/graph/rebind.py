@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastlint.graph.closures import test_in_attribute
 from fastlint.graph.definitions import REGISTRARS
-from fastlint.graph.edits import Edit, Mentions, class_names, fields_of, mentions_apart
+from fastlint.graph.edits import Edit, Mentions, bound_with, class_names, fields_of, mentions_apart, says_one
 from fastlint.graph.names import FEW
 from fastlint.graph.narrowing import ASKING
 from fastlint.graph.state import Frame
@@ -22,7 +22,7 @@ from fastlint.graph.traits import Traits
 from fastlint.graph.unreached import coroutine_names
 from fastlint.graph.values import UNKNOWN, Values, elements, union
 from fastlint.graph.variants import CALLED_BY_CLASS, MOST_MENTIONS
-from fastlint.graph.world import ClassRef, FunctionRef, World
+from fastlint.graph.world import ClassRef, FunctionRef, Module, World
 from fastlint.source.facts import ModuleFacts
 
 _APART = frozenset({"__getattr__"})  # functions whose very text is read for what a module has
@@ -37,6 +37,15 @@ class Unlike(Exception):
     """Why an earlier analysis cannot be continued, in words for who develops fastlint."""
 
 
+class Resting(NamedTuple):
+    """What of a module's own text rests on a name: by keys, the functions that say it in their heads, and whether the
+    body of the module has to be looked at again."""
+
+    keys: list[Any]
+    heads: list[FunctionRef]
+    looked_at: bool
+
+
 class Rebinder(Interpreter):
     """Knows what modules and classes bind before and after an edit."""
 
@@ -49,6 +58,7 @@ class Rebinder(Interpreter):
         self.another: dict[Any, bool] = {}  # keys of names that are bound in another way; False: not bound any more
         self.rebound: list[Any] = []  # those of them of which nothing may be lost
         self.anew: list[Any] = []  # those of which all that was known is forgotten
+        self.heads: dict[FunctionRef, None] = {}  # functions that take or give something else than they did
         self.naming: dict[FunctionRef, None] = {}  # functions that say the name of another member of a class
         self.written: dict[Any, list[FunctionRef]] = {}  # keys of attributes -> who assigns them now
         self._mentions: Mentions | None = None
@@ -192,41 +202,73 @@ class Rebinder(Interpreter):
 
     def settle_bindings(self, looked_at: list[int]) -> list[int]:
         """Decide what becomes of what is bound in another way, or no more; gives the variants to look at, with those
-        more that have asked for it. Where only functions have, it is asked anew, and what they made of it shows. Of a
-        module's own text nobody knows what rests on it, unless it only imports the name; then nothing of what it was
-        may be missing."""
+        more that have asked for it. Where it is known what rests on it, all of that is asked anew, and what becomes of
+        it shows; else nothing of what it was may be missing."""
         again = dict.fromkeys(looked_at)
         waiting = list(self.another)
         for key in waiting:
             readers = self.readers.get(key, set())
             modules = {number for number in readers if self.variants[number].function[1] < 0}
-            importers = [self._imported_name(self.variants[number].function[0], key) for number in modules]
-            if readers and (key[0] == "global" or not modules) and None not in importers:
+            resting = [self._resting(self.variants[number].function[0], key) for number in modules]
+            if readers and (key[0] == "global" or not modules) and None not in resting:
                 again.update(dict.fromkeys(readers - modules))
                 self.anew.append(key)
-                for name in importers:
-                    if name in self.facts and name not in self.another:
-                        self.another[name] = self.another[key]
-                        waiting.append(name)
+                for number, rest in zip(modules, resting, strict=True):
+                    assert rest is not None
+                    if rest.looked_at:
+                        again[number] = None
+                    self.heads.update(dict.fromkeys(rest.heads))
+                    for name in rest.keys:
+                        if name in self.facts and name not in self.another:
+                            self.another[name] = self.another[key]
+                            waiting.append(name)
             elif self.another[key]:
                 self.rebound.append(key)
             else:
                 raise Unlike("a name is gone that others ask for")
         return sorted(again)
 
-    def _imported_name(self, importer: str, key: Any) -> Any:
-        """The key of the name that a module binds to another module's name, where it does nothing else with it outside
-        of functions; else None."""
+    def _resting(self, importer: str, key: Any) -> Resting | None:
+        """What of a module's own text rests on a name of a module; None where that is not certain."""
         module = self.world.modules[importer]
         if any(router[1] == importer and ":" in router[2] for router in self.prefixes):
             return None  # the prefix of a router that a function makes is read as if the module did
-        for name, rows in module.bindings.items():
-            for row in rows:
-                if row[0] == "imp" and row[3] == key[2] and len(rows) == 1:
-                    home = self.world.module(self.world.absolute(module, row[1], row[2]), module)
-                    if home is not None and home.name == key[1] and not mentions_apart(module, name):
-                        return "global", importer, name
-        return None
+        imported = [
+            name
+            for name, rows in module.bindings.items()
+            for row in rows
+            if row[0] == "imp" and row[3] == key[2]
+            if (home := self.world.module(self.world.absolute(module, row[1], row[2]), module)) is not None
+            if home.name == key[1]
+        ]
+        keys: list[Any] = [("global", importer, name) for name in imported]
+        if any(len(module.bindings[name]) > 1 for name in imported):
+            return None
+        words = {key[2], *imported}
+        if imported and not any(mentions_apart(module, word) for word in words):
+            return Resting(keys, [], False)
+        if not self.another[key] or module.kind != "app":
+            return None
+        bound = bound_with(module, words)
+        if bound is None or any(self._has_prefix_of(module, name, words) for name in bound.names):
+            return None
+        keys += [("global", importer, name) for name in bound.names]
+        keys += [("class", (importer, cls), name) for cls, name in bound.members]
+        return Resting(keys, [(importer, index) for index in bound.heads], True)
+
+    def _has_prefix_of(self, module: Module, name: str, words: set[str]) -> bool:
+        """Whether a router of a module is made with a prefix that says one of these words."""
+        if ("items", module.name, name) not in self.prefixes:
+            return False
+        prefixes = [
+            value
+            for row in module.bindings[name]
+            for made in row[1:]
+            if isinstance(made, list) and made and made[0] == "c"
+            for keyword, value in made[4]
+            if keyword in ("prefix", None)
+        ]
+        return says_one(prefixes, words)
 
     def _compare_gone_classes(self, edit: Edit) -> None:
         self.put(now=False)

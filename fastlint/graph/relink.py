@@ -168,8 +168,7 @@ class Relinker(Rebinder):
                 definers[ref[0], function.parent] = None
             ask_classes = ask_classes or said_of_class(self.world, ref) != said[ref]
             if declared(function) != declared(edited[ref]):
-                if self._may_fit(ref):
-                    raise Unlike("somebody else than its callers may ask what it takes")
+                self._compare_head(ref)
                 callers.add(ref)
                 if function.decorators or function.parent >= 0:  # whoever registers it
                     definers[ref[0], function.parent] = None
@@ -177,7 +176,10 @@ class Relinker(Rebinder):
                 callers.add(ref)
         self.compare_modules(ask_classes)
         looked_at = self._looked_at({**edited, **definers, **self.naming}, callers)
-        looked_at = self._with_askers(self.settle_bindings(looked_at))
+        looked_at = self.settle_bindings(looked_at)
+        if self.heads:
+            looked_at = self._with_heads(looked_at, callers)
+        looked_at = self._with_askers(looked_at)
         self.put(now=False)
         was = self._as_it_was(looked_at, self.bound_now())
         self.put(now=True)
@@ -196,12 +198,21 @@ class Relinker(Rebinder):
     def _asked_of_arguments(self, ref: FunctionRef) -> Any:
         return asked_of_arguments(self.world.function(ref)), dict(self.switches(ref)), dict(self.taken[ref])
 
-    def _may_fit(self, ref: FunctionRef) -> bool:
-        """Whether what a function takes may decide about a class that fits a Protocol."""
+    def _compare_head(self, ref: FunctionRef) -> None:
+        """Make sure that what a function takes does not decide about a class that fits a Protocol."""
         function = self.world.function(ref)
-        return function.owner >= 0 and any(
+        if function.owner >= 0 and any(
             "typing.Protocol" in self.order(cls) for cls in self.world.methods_named.get(function.name, ())
-        )
+        ):
+            raise Unlike("somebody else than its callers may ask what it takes")
+
+    def _with_heads(self, numbers: list[int], callers: set[FunctionRef]) -> list[int]:
+        """These variants, and those of functions whose heads mean something else now, with who makes or calls them."""
+        for ref in self.heads:
+            self._compare_head(ref)
+        callers.update(self.heads)
+        makers = {(ref[0], self.world.function(ref).parent): None for ref in self.heads}
+        return sorted({*numbers, *self._looked_at({**self.heads, **makers}, self.heads)})
 
     def _compare_probes(self, edited: Iterable[FunctionRef]) -> None:
         """Make sure that edited functions still answer whether a loop runs as they did."""
