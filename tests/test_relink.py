@@ -907,6 +907,19 @@ NAME = "one"
 call = requests.get
 Base = shop.Worker
 PREFIX = "/limits"
+
+own = unused = shop.worker
+
+
+class Near:
+    size = 1
+
+
+Fast = Near
+
+
+def near(one: Fast):
+    return one.size
 """
 LIMITED = """from fastapi import APIRouter, FastAPI
 
@@ -954,6 +967,9 @@ app.include_router(router)
         ('PREFIX = "/limits"', 'PREFIX = "/more"', "it tells others less than it told"),
         ("Base = shop.Worker", "Base = shop.Spare", "it tells others less than it told"),
         ("WAIT = 1\n", "", "a name is gone that others ask for"),
+        ("own = unused = shop.worker\n", "other = 1\n", ""),
+        ("Fast = Near\n", "Fast = int\n", ""),
+        ("class Near:\n    size = 1\n\n\nFast = Near\n", "Fast = int\n", ""),
     ],
 )
 def test_what_a_module_makes_of_the_name_of_another(

@@ -247,6 +247,8 @@ class Rebinder(Interpreter):
         words = {key[2], *imported}
         if imported and not any(mentions_apart(module, word) for word in words):
             return Resting(keys, [], False)
+        if not self.another[key] and importer == key[1] and not mentions_apart(module, key[2]):
+            return Resting([], [], True)  # who said it says something else now
         if not self.another[key] or module.kind != "app":
             return None
         bound = bound_with(module, words)
