@@ -95,6 +95,22 @@ def test_who_does_not_hear_it_out_asks_no_more(start: Callable[..., None]) -> No
     assert parsed(SOURCES[::-1]) == WANTED[::-1]
 
 
+def test_what_kills_it_does_not_kill_the_run(start: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    here, deadly = os.getpid(), SOURCES[2]
+
+    def parse_or_die(source: bytes) -> parallel.Parsed:
+        if source != deadly:
+            return parse_encoded(source)
+        assert os.getpid() != here, "it would have killed this process"
+        os._exit(139)
+
+    monkeypatch.setattr(parallel, "parse_encoded", parse_or_die)
+    monkeypatch.setattr(hosting, "encoded_in_child", lambda source: Unreadable(f"lost again: {source == deadly}"))
+    monkeypatch.setattr(parallel, "_WORTH_IT", 1 << 30)
+    start(hosting.serve)
+    assert parsed(SOURCES) == [*WANTED[:2], Unreadable("lost again: True"), *WANTED[3:]]
+
+
 def test_nonsense_is_not_taken_for_facts(start: Callable[..., None]) -> None:
     def nonsense(receive: Receive, send: Send) -> None:
         for _ in range(len(SOURCES) + 1):

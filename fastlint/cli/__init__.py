@@ -384,7 +384,9 @@ def _deliver(report: Report, words: dict[str, RuleWords], output: _Output) -> st
     )
     form = FORMATS[output.format]
     if output.statistics:
-        from fastlint.report.tally import statistics as form
+        from fastlint.report.tally import statistics
+
+        form = statistics
     text = form(report, words, style)
     if output.file is None:
         text = "" if output.quiet and output.format in _PEOPLE and not report.findings else text

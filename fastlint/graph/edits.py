@@ -168,7 +168,7 @@ def _asks(node: Any, name: str) -> bool:
         return by_text or name in dict(node[4])
     if tag == "d":
         return any(key is not None and (key[0], key[1]) == ("k", name) for key, _ in node[1])
-    return tag == "match"  # a pattern may name it
+    return tag == "match"  # facts keep no patterns: one may name it
 
 
 def mentions_apart(module: Module, name: str) -> bool:

@@ -209,12 +209,12 @@ class Rebinder(Interpreter):
         for key in waiting:
             readers = self.readers.get(key, set())
             modules = {number for number in readers if self.variants[number].function[1] < 0}
-            resting = [self._resting(self.variants[number].function[0], key) for number in modules]
-            if readers and (key[0] == "global" or not modules) and None not in resting:
+            resting = {number: self._resting(self.variants[number].function[0], key) for number in modules}
+            known = {number: rest for number, rest in resting.items() if rest is not None}
+            if readers and (key[0] == "global" or not modules) and known.keys() == modules:
                 again.update(dict.fromkeys(readers - modules))
                 self.anew.append(key)
-                for number, rest in zip(modules, resting, strict=True):
-                    assert rest is not None
+                for number, rest in known.items():
                     if rest.looked_at:
                         again[number] = None
                     self.heads.update(dict.fromkeys(rest.heads))

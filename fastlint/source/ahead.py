@@ -50,6 +50,11 @@ def start(work: Callable[[Receive, Send], None]) -> None:
     _child = ask, answered
 
 
+def running() -> bool:
+    """Whether there is such a process that can be asked, as far as anybody knows."""
+    return _child is not None
+
+
 def ask(messages: Sequence[bytes]) -> Iterator[bytes]:
     """Send these; gives each answer as it comes, up to an empty one. Ends early where there is no such process, or no
     more: then there is none for whoever asks next, nor where somebody does not hear it out."""

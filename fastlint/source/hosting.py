@@ -7,12 +7,16 @@ needs neither the parser nor anything that starts processes. Reads no file and d
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from fastlint.source import ahead, parallel
 from fastlint.source.parallel import Parsed
-from fastlint.source.parse import told, written
+from fastlint.source.parse import encoded_in_child, told, written
+
+if TYPE_CHECKING:
+    from fastlint.source.ahead import Receive, Send
 
 _NUMBER = 4  # bytes before each answer: of which source it is
 
@@ -20,6 +24,7 @@ _NUMBER = 4  # bytes before each answer: of which source it is
 def parse_each(sources: Sequence[bytes], jobs: int) -> Generator[tuple[int, Parsed], None, None]:
     """The facts of every source, encoded, with its number: each as soon as it is there, in no order."""
     waiting = dict.fromkeys(range(len(sources)))
+    hosted = ahead.running()
     for answer in ahead.ask([b"%d %d" % (jobs, len(sources)), *sources]) if sources else ():
         number = int.from_bytes(answer[:_NUMBER], "big")
         try:
@@ -29,12 +34,16 @@ def parse_each(sources: Sequence[bytes], jobs: int) -> Generator[tuple[int, Pars
         if number in waiting:
             del waiting[number]
             yield number, facts
+    if hosted and waiting:  # it is lost, perhaps by what it was at: that must not take this process with it
+        number = next(iter(waiting))
+        del waiting[number]
+        yield number, encoded_in_child(sources[number])
     numbers = list(waiting)
     for place, facts in parallel.parse_each([sources[number] for number in numbers], jobs):
         yield numbers[place], facts
 
 
-def serve(receive: Callable[[], bytes | None], send: Callable[[bytes], None]) -> None:
+def serve(receive: Receive, send: Send) -> None:
     """Answer what `parse_each` asks, as long as somebody does. Raises `OSError` where nobody listens any more."""
     import fastlint.source.extract  # noqa: F401  # and LibCST with it
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import field
 from typing import Any, NamedTuple
 
 from fastlint.graph.values import Value, Values, only_constant
@@ -19,10 +18,10 @@ class Made(NamedTuple):
     function: FunctionRef  # in which it stands; the module itself where the index is -1
     site: int
     dotted: str
-    args: list[Node] = field(default_factory=list)
-    keywords: dict[str, Node] = field(default_factory=dict)
-    guarded: bool = False
-    complete: bool = True  # no `**options` among the arguments
+    args: list[Node]
+    keywords: dict[str, Node]
+    guarded: bool
+    complete: bool  # no `**options` among the arguments
 
 
 def calls_made(project: Project, dotted: Collection[str]) -> Iterator[Made]:
