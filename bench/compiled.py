@@ -32,6 +32,7 @@ TESTS = (
     "test_nodes.py",
     "test_one_statement.py",
     "test_parallel.py",
+    "test_relink.py",
     "test_robustness.py",
     "test_values.py",
 )

@@ -109,30 +109,32 @@ def check(request: CheckRequest, seen: Seen | None = None) -> Report:
     checked.
     """
     started = time.perf_counter()
-    begun, verdict = _surely(request, _checked)
+    (begun, verdict), fault = _surely(request, _checked)
     if seen is not None:
         witness(begun.tree, request.config, verdict.named, seen)
-    return _report(request, begun, verdict, started)
+    return _report(request, begun, verdict, started)._replace(fault=fault)
 
 
 def examine(request: CheckRequest) -> Examination:
     """The project around the requested paths with all its findings. Raises `DiscoverError` as `check` does."""
-    return _surely(request, _examined)
+    return _surely(request, _examined)[0]
 
 
-def _surely(request: CheckRequest, work: Callable[[CheckRequest], _T]) -> _T:
-    """What the work on a request comes to, whatever lies in the cache."""
+def _surely(request: CheckRequest, work: Callable[[CheckRequest], _T]) -> tuple[_T, str]:
+    """What the work on a request comes to, whatever lies in the cache; and what went wrong with it, where something
+    did."""
     collecting = gc.isenabled()
     gc.disable()  # facts, values and trees have no cycles: looking for some only costs time
     try:
-        return work(request)
+        return work(request), ""
     except DiscoverError:
         raise
-    except Exception:
+    except Exception as error:
         if not request.cached:
             raise
         # A cache may come from a stranger: whatever it made go wrong, it must not be fatal. Without it a fault is ours.
-        return work(request._replace(cached=False))
+        fault = f"{type(error).__name__}: {error}"
+        return work(request._replace(cached=False)), fault
     finally:
         if collecting:
             gc.enable()

@@ -310,6 +310,17 @@ def test_a_harmed_cache_is_never_fatal(project: Path, harm: Callable[[bytes], by
     assert not (project / "owned").exists()
 
 
+def test_it_can_be_told_that_the_cache_did_harm(project: Path) -> None:
+    run(project)
+    for path in _files(project):
+        path.write_bytes(_forged_deeper(path.read_bytes()))
+    (project / "app" / "work.py").write_text(WORK + "\n\ndef more() -> None: ...\n")
+    told = run(project, "--verbose")
+    assert told.returncode == 1
+    assert re.search(r"^cache: \w+Error: .*: everything was done once more without it; please", told.stderr, re.M)
+    assert "once more" not in run(project, "--verbose", "--no-cache").stderr
+
+
 def test_where_nothing_can_be_kept_nothing_is_missed(project: Path) -> None:
     (project / folder.NAME).write_text("a file in place of the folder")
     first = said(run(project))

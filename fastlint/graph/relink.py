@@ -99,6 +99,9 @@ class _Facts(dict[Any, Values]):
             raise Unlike("decorators make something else of a function")
         super().__setitem__(key, values)
 
+    def __delitem__(self, key: Any) -> None:
+        super().__delitem__(key)  # said here for mypyc, which calls it wrongly where only `__setitem__` is said
+
 
 class Relinker(Rebinder):
     """An interpreter that goes on where an earlier one ended."""
