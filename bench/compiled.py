@@ -19,6 +19,8 @@ import tempfile
 import venv
 from pathlib import Path
 
+from speed import body_edited, file_to_edit
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = ("fastlint", "rules", "hatch_build.py", "pyproject.toml", "CHANGELOG.md", "LICENSE", "README.md")
 # What these look at is the analysis; what the others look at is the checkout itself, or never comes near the graph.
@@ -32,12 +34,13 @@ TESTS = (
     "test_nodes.py",
     "test_one_statement.py",
     "test_parallel.py",
-    "test_relink.py",
     "test_robustness.py",
     "test_values.py",
 )
 GONE = "test_nodes.py::test_the_tags_are_those_that_facts_describes"  # reads a docstring: mypyc keeps none of modules
 APPLICATIONS = ("khoj-*", "langflow-*")
+CHECK = ["-m", "fastlint", "check", "--isolated", "--exit-zero", "--verbose", "--unresolved"]
+CHECK += ["--output-format", "json", "--severity", "info", "--confidence", "low"]
 # In the very process that runs the tests: what they import is compiled, and installed.
 CONFTEST = """
 import sysconfig
@@ -108,29 +111,50 @@ def held(folder: Path, python: Path) -> bool:
 
 
 def compared(application: Path, folder: Path, python: Path, plain: Path) -> bool:
-    """Whether both builds say the same of an application, byte for byte but for how long it took."""
+    """Whether both builds say the same of an application, byte for byte but for how long it took, at first and after
+    an edit, when both have to continue what they know."""
+    place = folder / "applications" / application.name
+    copy(application, place)
     code = "import fastlint.graph.state as state; print(state.__file__)"
-    check = ["-m", "fastlint", "check", "--isolated", "--exit-zero", "--no-cache", "--output-format", "json"]
-    check += ["--severity", "info", "--confidence", "low", "--unresolved", str(application)]
-    told = []
-    for variables, suffix in (({}, sysconfig.get_config_var("EXT_SUFFIX")), ({"PYTHONPATH": str(plain)}, ".py")):
+    builds: dict[str, dict[str, str]] = {"compiled": {}, "plain": {"PYTHONPATH": str(plain)}}
+    for build, variables in builds.items():
+        suffix = ".py" if build == "plain" else str(sysconfig.get_config_var("EXT_SUFFIX"))
         file = run([str(python), "-c", code], folder, variables).strip()
         if not file.endswith(suffix):
             sys.exit(f"{file}: expected {suffix}")
-        told.append(re.sub(r'"seconds": [\d.e+-]+', '"seconds": 0', run([str(python), *check], folder, variables)))
-    verdict = "the same" if told[0] == told[1] else "DIFFERENT"
-    say(f"{application.name}: compiled and plain say {verdict} ({len(told[0])} bytes)")
-    return told[0] == told[1]
+    alike = True
+    for analysis in ("made anew", "continued from an earlier run"):
+        told = set()
+        for build, variables in builds.items():
+            cache = place.with_name(f"{application.name}-{build}")
+            done = ended([str(python), *CHECK, "--cache-dir", str(cache), str(place)], folder, variables)
+            if f"analysis: {analysis}\n" not in done.stderr:
+                say(f"{application.name}: not {analysis} by the {build} build\n{done.stderr}")
+                alike = False
+            told.add(re.sub(r'"seconds": [\d.e+-]+', '"seconds": 0', done.stdout))
+        verdict = "the same" if len(told) == 1 else "DIFFERENT"
+        say(f"{application.name}, {analysis}: compiled and plain say {verdict} ({len(min(told))} bytes)")
+        alike = alike and len(told) == 1
+        edited = file_to_edit(sorted(place.rglob("*.py")))
+        edited.write_text(body_edited(edited.read_text("utf-8")), "utf-8")
+    return alike
 
 
 def run(command: list[str], folder: Path, variables: dict[str, str] | None = None) -> str:
     """What a command prints; ends this program with its complaint where it fails."""
+    return ended(command, folder, variables).stdout
+
+
+def ended(
+    command: list[str], folder: Path, variables: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command that has ended well; ends this program with its complaint where it fails."""
     done = subprocess.run(
         command, cwd=folder, env=environment(variables), capture_output=True, text=True, encoding="utf-8", check=False
     )
     if done.returncode:
         sys.exit(f"{' '.join(command[:4])} …: status {done.returncode}\n{(done.stdout + done.stderr)[-3000:]}")
-    return done.stdout
+    return done
 
 
 def environment(variables: dict[str, str] | None = None) -> dict[str, str]:

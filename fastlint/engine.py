@@ -109,10 +109,10 @@ def check(request: CheckRequest, seen: Seen | None = None) -> Report:
     checked.
     """
     started = time.perf_counter()
-    (begun, verdict), fault = _surely(request, _checked)
+    (begun, verdict, analysis), fault = _surely(request, _checked)
     if seen is not None:
         witness(begun.tree, request.config, verdict.named, seen)
-    return _report(request, begun, verdict, started)._replace(fault=fault)
+    return _report(request, begun, verdict, started)._replace(analysis=analysis, fault=fault)
 
 
 def examine(request: CheckRequest) -> Examination:
@@ -148,8 +148,8 @@ def _examined(request: CheckRequest) -> Examination:
     return Examination(project, [*_unparsable(_reasons(opened.reading), begun), *findings], begun.sources)
 
 
-def _checked(request: CheckRequest) -> tuple[_Begun, Verdict]:
-    """What is found in a project: taken over from the last run where it would be the same."""
+def _checked(request: CheckRequest) -> tuple[_Begun, Verdict, str]:
+    """What is found in a project, taken over from the last run where it would be the same; and how it came about."""
     begun = _begun(request)
     tree, sources, config = begun.tree, begun.sources, request.config
     if request.progress:
@@ -163,7 +163,7 @@ def _checked(request: CheckRequest) -> tuple[_Begun, Verdict]:
         memory = Memory(grounds, read_machine)
         recalled = memory.recall(begun.words)
         if recalled is not None:
-            return begun, recalled
+            return begun, recalled, "taken over from an earlier run"
     deployment = _deployment(tree, candidates)
     named = (
         {path: grounds.content(path) for path in deployment.named} if memory else dict.fromkeys(deployment.named, "")
@@ -191,7 +191,13 @@ def _checked(request: CheckRequest) -> tuple[_Begun, Verdict]:
     if memory is not None and begun.store is not None:
         memory.keep(verdict, opened.reading, opened.texts, asked[0] if asked else None)
         begun.store.tidy()
-    return begun, verdict
+    return begun, verdict, _came_about(opened.graph)
+
+
+def _came_about(graph: Graph) -> str:
+    if graph.continued:
+        return "continued from an earlier run"
+    return f"made anew: {graph.anew}" if graph.anew else "made anew"
 
 
 def _judged(

@@ -310,6 +310,20 @@ def test_a_harmed_cache_is_never_fatal(project: Path, harm: Callable[[bytes], by
     assert not (project / "owned").exists()
 
 
+def test_it_is_told_where_the_analysis_comes_from(project: Path) -> None:
+    def analysis() -> str:
+        (told,) = (line for line in run(project, "--verbose").stderr.splitlines() if line.startswith("analysis: "))
+        return told.removeprefix("analysis: ")
+
+    work = project / "app" / "work.py"
+    assert analysis() == "made anew"
+    assert analysis() == "taken over from an earlier run"
+    work.write_text(WORK + "\n\ndef more() -> None: ...\n")
+    assert analysis() == "continued from an earlier run"
+    work.write_text(WORK.replace("def work", "@staticmethod\ndef work"))
+    assert analysis().startswith("made anew: ")
+
+
 def test_it_can_be_told_that_the_cache_did_harm(project: Path) -> None:
     run(project)
     for path in _files(project):

@@ -377,6 +377,7 @@ def test_verbose_tells_what_was_read(app: Run) -> None:
     told = app("check", "-v", "main.py").err
     assert f"project: {os.getcwd()}, 2 files read, 1 reported on" in told
     assert "settings: defaults" in told
+    assert "analysis: made anew" in told
 
 
 def test_paths_are_written_as_they_are_seen_from_the_working_directory(

@@ -23,6 +23,7 @@ _SETTINGS = frozenset({"getenv", "environ", "config", "conf", "env"})
 _FAR = 4
 _LENT = "made with credentials that come with the call: one client for each of them can be kept"
 _SQLALCHEMY = frozenset({"sqlalchemy", "sqlmodel"})
+_CLOSING = ("close", "aclose", "dispose", "enter_async_context")
 _CLIENT_RULES = frozenset({"FL101", "FL107"})
 
 
@@ -146,7 +147,6 @@ def _is_configured(project: Project, function: FunctionRef, node: Node, depth: i
 
 def clients_never_closed(project: Project) -> Iterator[Finding]:
     """A client that lives as long as the application, and that nothing closes."""
-    closed = project.shapes.receivers("close", "aclose", "dispose", "enter_async_context")
     for (function, site), calls in by_place(played(project, "client", "engine")).items():
         state = running(project, calls)
         shape = project.shapes.call(function, site)
@@ -155,7 +155,7 @@ def clients_never_closed(project: Project) -> Iterator[Finding]:
         if "aio" not in calls[0].record.name and "sync" not in calls[0].record.name.lower():
             continue  # a synchronous client's sockets are closed with the process; an asynchronous one warns
         kept = [last_name(target) for target in targets_of(shape[1]) if _is_long_lived(target, function)]
-        if not kept or any(name in closed for name in kept):
+        if not kept or project.shapes.is_received(kept, *_CLOSING):
             continue
         name = f"{calls[0].record.name}(…)"
         yield project.found(

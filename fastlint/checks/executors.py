@@ -23,6 +23,7 @@ from fastlint.source.facts import Block, Node
 from fastlint.source.nodes import calls_within
 
 _POOLS = ("threads", "processes")
+_ENDING = ("shutdown", "terminate", "close", "join")
 _NATIVE = frozenset({"torch", "onnxruntime", "tensorflow"})  # each computes on one native thread a core by default
 _NATIVE_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TORCH_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 _NATIVE_CALLS = ("set_num_threads", "SessionOptions", "set_intra_op_parallelism_threads", "threadpool_limits")
@@ -182,14 +183,13 @@ def _is_dependency(project: Project, place: State, site: int) -> bool:
 
 def executors_never_shut_down(project: Project) -> Iterator[Finding]:
     """A pool that lives as long as the application, and that nothing ends."""
-    ended = project.shapes.receivers("shutdown", "terminate", "close", "join")
     for (function, site), calls in by_place(played(project, *_POOLS)).items():
         state = running(project, calls)
         shape = project.shapes.call(function, site)
         if state is None or shape is None or per_request(project, calls) is not None:
             continue
         kept = [last_name(target) for target in targets_of(shape[1]) if _outlives(target, function)]
-        if kept and not any(name in ended for name in kept):
+        if kept and not project.shapes.is_received(kept, *_ENDING):
             yield _pool_finding(project, "FL205", calls, state, "")
 
 

@@ -30,7 +30,7 @@ class Played(NamedTuple):
 
 def played(project: Project, *roles: str) -> Iterator[Played]:
     """Every call of these parts, in the order of variants."""
-    for variant in project.graph.in_order:
+    for variant in project.graph.playing:
         for record, flags in variant.records.items():
             if record.role in roles:
                 yield Played(variant, record, flags)

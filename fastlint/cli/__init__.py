@@ -363,6 +363,7 @@ def _checked(request: CheckRequest, output: _Output, seen: answers.Seen | None =
         tell(f"settings: {request.config.file or 'defaults'}")
         tell(f"project: {report.root}, {report.analysed} files read, {report.files} reported on")
         tell(f"rules: {', '.join(rule.code for rule in report.rules)}")
+        tell(f"analysis: {report.analysis}")
         if report.fault:
             tell(f"cache: {report.fault}: everything was done once more without it; please report it")
     words = load_words(rules_folder())

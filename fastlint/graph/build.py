@@ -43,12 +43,15 @@ class Graph:
     world: World
     variants: list[Variant]  # by their numbers
     in_order: list[Variant]  # by the places of their functions, whoever was looked at first
+    playing: list[Variant]  # those of them, in order, that make a call which plays a part (see `Record`)
     contexts: Contexts
     unresolved: list[tuple[FunctionRef, int]]
     contended: dict[object, bool]  # locks that some thread holds while it does something slow, and if it does so again
     long_held: dict[object, bool]  # those of them that it certainly holds for long
     sharing: Sharing  # what requests share, and who touches it
     kept: bytes = b""  # the analysis, packed, where it was made anew and is to be kept
+    continued: bool = False  # from an earlier analysis
+    anew: str = ""  # why an earlier analysis was not continued; "" where there was none
 
     def function(self, variant: Variant) -> Function | None:
         """The facts of a variant's function; None for the body of a module."""
@@ -106,7 +109,7 @@ def _build(
     past: Past | None,
     keep: bool,
 ) -> Graph:
-    interpreter = _continued(modules, catalogue, past) if past is not None else None
+    interpreter, why = _continued(modules, catalogue, past) if past is not None else (None, "")
     anew = interpreter is None
     if interpreter is None:
         interpreter = Interpreter(_world(modules, catalogue))
@@ -146,12 +149,15 @@ def _build(
         world,
         interpreter.variants,
         in_order,
+        [variant for variant in in_order if variant.records],
         contexts,
         sorted(unresolved, key=lambda call: (world.turn(call[0]), call[1])),
         contended,
         long_held,
         sharing,
         kept,
+        not anew,
+        why,
     )
 
 
@@ -170,8 +176,10 @@ def _world(modules: list[tuple[Module, tuple[str, ...]]], catalogue: Catalogue) 
     return world
 
 
-def _continued(modules: list[tuple[Module, tuple[str, ...]]], catalogue: Catalogue, past: Past) -> Interpreter | None:
-    """An analysis that goes on where an earlier one ended; None where it has to begin anew."""
+def _continued(
+    modules: list[tuple[Module, tuple[str, ...]]], catalogue: Catalogue, past: Past
+) -> tuple[Interpreter | None, str]:
+    """An analysis that goes on where an earlier one ended; None where it has to begin anew, and why."""
     from fastlint.graph.relink import Relinker  # here: only after an edit is there anything to continue
 
     numbered: list[tuple[Module, tuple[str, ...]]] = []
@@ -182,19 +190,21 @@ def _continued(modules: list[tuple[Module, tuple[str, ...]]], catalogue: Catalog
             module = Module(module.name, module.path, module.is_package, aligned.facts, module.kind, aligned=aligned)
         numbered.append((module, aliases))
     forgotten: list[Any] = []
+    why = ""
     for _ in range(_MOST_TRIES):
         try:
             rows = unpack(past.packed)  # once more for each try: held for the next one they would be much memory
         except ValueError:
-            return None
+            return None, "what is kept of it cannot be read"
         relinker = Relinker(_world(numbered, catalogue), past, rows, forgotten)
         del rows
         if relinker.relink():
-            return relinker
+            return relinker, ""
+        why = relinker.reason
         if not relinker.less:
             break
         forgotten += relinker.less
-    return None
+    return None, why
 
 
 def _contended(

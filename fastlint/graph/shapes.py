@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastlint.graph.world import FunctionRef, World
@@ -62,18 +62,23 @@ class Shapes:
                 out.append(statement[3])
         return out
 
-    def receivers(self, *methods: str) -> set[str]:
-        """The last names of everything on which one of these methods is called, or that such a method is given,
+    def is_received(self, names: Iterable[str], *methods: str) -> bool:
+        """Whether one of these methods is called on something of one of these last names, or is given such a thing,
         anywhere in the project: also in functions that nothing seems to call, and by another name for it there."""
-        out: set[str] = set()
+        wanted = frozenset(names)
         for method in methods:
             for ref in self._world.mentions.get(method, ()):
+                if ref[1] >= 0 and wanted.isdisjoint(self._world.modules[ref[0]].facts.names[ref[1]].split()):
+                    continue
                 for node in self._methods(ref).get(method, ()):
                     for part in (node[2][2], *node[3]):
-                        out.add(last_name(part))
+                        if last_name(part) in wanted:
+                            return True
                         if part is not None and part[0] == "n":
-                            out.update(name for value in self._bound(ref).get(part[1], ()) for name in names_in(value))
-        return out
+                            values = self._bound(ref).get(part[1], ())
+                            if any(name in wanted for value in values for name in names_in(value)):
+                                return True
+        return False
 
     def _methods(self, ref: FunctionRef) -> dict[str, list[Node]]:
         """The calls of methods in a function, by method; `", ".join(names)` ends nothing."""

@@ -362,10 +362,11 @@ class Sharing:
         uses: dict[tuple[Key, str], list[Use]] = {}
         for ref in sorted(self._naming(names) & self.served.keys(), key=self.world.turn):
             body = self.world.function(ref).body
-            looked = _looked_for(body)
+            looked: set[str] | None = None
             for node, site, attribute, method in _attributes_used(body, names):
                 key = self.places.of(node, self.frame(ref))
                 if key in keys:
+                    looked = _looked_for(body) if looked is None else looked
                     uses.setdefault((key, attribute), []).append(Use(ref, site, method, attribute in looked))
         for key, attribute in sorted(uses, key=str):
             yield key, attribute, uses[key, attribute]

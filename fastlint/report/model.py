@@ -66,6 +66,7 @@ class Report(NamedTuple):
     ] = ()  # calls on the loop that could not be resolved, sorted; on line 1 if not asked for
     excerpts: Mapping[tuple[str, int], str] = MappingProxyType({})
     cache: str = ""  # the folder of the cache; "" where none was used
+    analysis: str = ""  # where it comes from: an earlier run, or made anew, and why
     fault: str = ""  # what went wrong with the cache, so that all was done once more without
 
     @property
