@@ -222,6 +222,16 @@ def _parameter(function: Functions, lines: list[str], chance: random.Random) -> 
     return [*lines[: function.lineno - 1], more, *lines[function.lineno :]]
 
 
+def _turned(function: Functions, lines: list[str], chance: random.Random) -> list[str]:
+    """A coroutine function where there was none, or the other way round: nothing is awaited in it then."""
+    begin, end = function.lineno - 1, function.end_lineno or function.lineno
+    head, *body = lines[begin:end]
+    if isinstance(function, ast.FunctionDef):
+        return [*lines[:begin], head.replace("def ", "async def ", 1), *body, *lines[end:]]
+    own = [re.sub(r"\b(await|async)[ ]", "", line) for line in body]
+    return [*lines[:begin], head.replace("async def ", "def ", 1), *own, *lines[end:]]
+
+
 def _replaced(how: Callable[[list[str], str], list[str]]) -> Callable[[Functions, list[str], random.Random], list[str]]:
     """The edit that makes something else of the lines of one statement, given with their indentation."""
 
@@ -261,6 +271,7 @@ _WAYS: dict[str, Callable[[Functions, list[str], random.Random], list[str]]] = {
     "a call more": _called,
     "a parameter more": _parameter,
     "another argument": _argument,
+    "another kind": _turned,
     "a statement less": _replaced(lambda own, indent: [f"{indent}pass\n"]),
     "a statement twice": _replaced(lambda own, indent: [*own, *own]),
     "a statement behind a test": _replaced(lambda own, indent: [f"{indent}if len('edited'):\n", *_deeper(own)]),

@@ -897,6 +897,143 @@ def test_what_decorators_are_given_may_be_another(
     both(project)
 
 
+TURNED = """import asyncio
+import functools
+import inspect
+import time
+
+from fastapi import APIRouter, Depends
+from starlette.concurrency import run_in_threadpool
+
+from app import helpers
+from app.main import app
+
+router = APIRouter()
+
+
+def near():
+    time.sleep(1)
+
+
+async def far():
+    time.sleep(1)
+
+
+HANDLERS = [near, far]
+
+
+async def each():
+    for handler in HANDLERS:
+        if inspect.iscoroutinefunction(handler):
+            await handler()
+        else:
+            await run_in_threadpool(handler)
+
+
+def timed(function):
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def later(*args):
+            return await function(*args)
+
+        return later
+
+    @functools.wraps(function)
+    def now(*args):
+        time.sleep(1)
+        return function(*args)
+
+    return now
+
+
+@timed
+def measured():
+    return helpers.slow()
+
+
+def opened():
+    yield time.sleep(1)
+
+
+async def user(session=Depends(opened)):
+    return time.sleep(1)
+
+
+def helper():
+    time.sleep(1)
+    return helpers.slow()
+
+
+def nobody():
+    time.sleep(1)
+
+
+async def awaited():
+    time.sleep(1)
+
+
+class Store:
+    def load(self):
+        time.sleep(1)
+
+    def __call__(self):
+        time.sleep(1)
+
+
+@router.get("/turned")
+async def turned(user=Depends(user), held=Depends(Store())):
+    measured()
+    Store().load()
+    await each()
+    return await asyncio.to_thread(helper)
+
+
+@router.get("/plain")
+def plain():
+    helper()
+    asyncio.run(awaited())
+
+
+app.include_router(router)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reasons"),
+    [
+        ("def near", "async def near", []),
+        ("async def far", "def far", []),
+        ("async def each", "def each", []),
+        ("def measured", "async def measured", ["decorators make something else of a function"]),
+        ("def opened", "async def opened", []),
+        ("async def user", "def user", []),
+        ("def helper", "async def helper", []),
+        ("def nobody", "async def nobody", []),
+        ("async def awaited", "def awaited", []),
+        ("def load", "async def load", []),
+        ("async def turned", "def turned", []),
+        ("def plain", "async def plain", []),
+        ("def __call__", "async def __call__", ["what is called by no name is awaited now, or is not any more"]),
+    ],
+)
+def test_a_function_may_be_awaited_that_was_called(
+    project: Path, links: Links, old: str, new: str, reasons: list[str]
+) -> None:
+    (project / "app" / "fresh.py").write_text(TURNED)
+    shutil.rmtree(project / folder.NAME)
+    before = both(project)
+    edit(project, "fresh", f"{old}(", f"{new}(")
+    there = both(project)
+    assert (links.continued, links.reasons) == (not reasons, reasons)
+    assert there != before or old == "async def awaited"  # run by `asyncio.run`, in a thread: the same either way
+    shutil.rmtree(project / folder.NAME)
+    both(project)
+    edit(project, "fresh", f"{new}(", f"{old}(")
+    assert both(project) == before
+    assert (links.continued, links.reasons) == (2 * (not reasons), 2 * reasons)
+
+
 LIMITS = """import time
 
 import requests

@@ -235,7 +235,7 @@ def _heading(function: Function) -> Any:
     qualname = "" if function.is_lambda else function.qualname
     decorators = [_bare(each) for each in function.decorators]
     plain = function._replace(index=0, qualname=qualname, params=[], decorators=decorators, returns=None, body=[])
-    return without_sites(plain, function)
+    return without_sites(plain._replace(is_async=False), function)
 
 
 def _bare(decorator: Node) -> Node:

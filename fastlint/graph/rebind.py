@@ -46,6 +46,15 @@ class Resting(NamedTuple):
     looked_at: bool
 
 
+class Sought(NamedTuple):
+    """The names for which functions are looked at, though nobody need call them: by those that they mention, fill, and
+    assign."""
+
+    mentioned: set[str]
+    filled: set[str]
+    assigned: set[str]
+
+
 class Rebinder(Interpreter):
     """Knows what modules and classes bind before and after an edit."""
 
@@ -327,20 +336,41 @@ class Rebinder(Interpreter):
         assigned.update(key[-1] for key in self.readers if key[0] == "state")
         world = self.world
         served = [module for module in world.modules.values() if module.kind == "app"]
-        sought = {*REGISTRARS, *coroutine_names(served)}
+        coroutines = coroutine_names(served)
+        asked_for = Sought({*REGISTRARS, *coroutines, *callers}, containers, assigned)
+        were = {
+            function.name
+            for edit in self.edits
+            if edit.now.kind == "app"
+            for function in edit.facts.functions
+            if function.is_async and not function.is_lambda
+        }
+        no_more = were - coroutines.keys()  # the names of coroutine functions that are none any more
         for edit in self.edits:
             before, now = edit.facts, edit.now.facts
-            no_more = _noted(before.mentions, sought) - _noted(now.mentions, sought)
-            for table, asked in ((now.mentions, callers), (now.mutators, containers), (now.writers, assigned)):
-                no_more -= _noted(table, asked)  # looked at for another reason
-            functions = now.functions  # coroutine functions are looked at anyway
-            idle = (index for index in sorted(no_more) if not functions[index].is_async)
-            self.idle.update(dict.fromkeys((edit.now.name, index) for index in idle))
+            turned = {
+                function.index
+                for function in before.functions
+                if function.is_async and (edit.now.name, function.index) not in edit.gone
+            }
+            said = _noted(before.mentions, {*REGISTRARS, *coroutines, *no_more})
+            self._is_idle(edit.now.name, turned | said, asked_for)
             self._compare_index(edit, before.mentions, now.mentions, callers, world.mentions, MOST_MENTIONS)
             self._compare_index(edit, before.mutators, now.mutators, containers, world.mutators, FEW)
             self._compare_index(edit, before.writers, now.writers, assigned, world.writers, FEW)
             if any(before.mentions.get(question, []) != now.mentions.get(question, []) for question in ASKING):
                 raise Unlike("another function asks for the loop")
+        for name in sorted(no_more):
+            for module, index in world.mentions.get(name, ()):
+                self._is_idle(module, {index} - {-1}, asked_for)
+
+    def _is_idle(self, module: str, functions: set[int], asked_for: Sought) -> None:
+        """These functions of a module are looked at only if somebody calls them, where nothing else asks for them."""
+        facts = self.world.modules[module].facts
+        tables = zip((facts.mentions, facts.mutators, facts.writers), asked_for, strict=True)
+        noted = {index for table, names in tables for index in _noted(table, names)}
+        idle = sorted(index for index in functions - noted if not facts.functions[index].is_async)
+        self.idle.update(dict.fromkeys((module, index) for index in idle))
 
     def _compare_index(
         self,

@@ -11,7 +11,7 @@ not certain the answer is no, and everything is analysed anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastlint.graph.edits import Edit
@@ -158,6 +158,7 @@ class Relinker(Rebinder):
         asked = {ref: self._asked_of_arguments(ref) for ref in edited}
         self.put(now=True)
         ask_classes = False
+        turned: set[FunctionRef] = set()  # what was called is awaited now, or the other way round
         for ref, function in fresh.items():
             if ref in self._gone:
                 callers.add(ref)
@@ -177,7 +178,15 @@ class Relinker(Rebinder):
                     definers[ref[0], function.parent] = None
             elif self._asked_of_arguments(ref) != asked[ref]:
                 callers.add(ref)
+            if function.is_async != edited[ref].is_async:
+                turned.add(ref)
         self.compare_modules(ask_classes)
+        for ref in turned:
+            self._compare_turned(ref)
+            definers[ref[0], self.world.function(ref).parent] = None
+        if turned:
+            callers |= turned
+            definers.update(dict.fromkeys(self._holding(turned)))
         looked_at = self._looked_at({**edited, **definers, **self.naming}, callers)
         looked_at = self.settle_bindings(looked_at)
         if self.heads:
@@ -208,6 +217,22 @@ class Relinker(Rebinder):
             "typing.Protocol" in self.order(cls) for cls in self.world.methods_named.get(function.name, ())
         ):
             raise Unlike("somebody else than its callers may ask what it takes")
+
+    def _compare_turned(self, ref: FunctionRef) -> None:
+        """Make sure that whether a function is a coroutine function shows to nobody but who calls or holds it."""
+        name = self.world.function(ref).name
+        self._compare_head(ref)
+        if name.startswith("__") or any(ref in hooks for hooks in self._hooks.values()):
+            raise Unlike("what is called by no name is awaited now, or is not any more")
+
+    def _holding(self, refs: set[FunctionRef]) -> Iterator[FunctionRef]:
+        """Who has one of these functions as a value, and so may ask what kind it is; also those that do not call it."""
+        for variant in self.variants:
+            if any(_holds(values, refs) for values in (*variant.bindings.values(), *variant.names.values())):
+                yield variant.function
+        for key, values in self.facts.items():
+            if _holds(values, refs):
+                yield from (self.variants[number].function for number in sorted(self.readers.get(key, ())))
 
     def _with_heads(self, numbers: list[int], callers: set[FunctionRef]) -> list[int]:
         """These variants, and those of functions whose heads mean something else now, with who makes or calls them."""
@@ -495,6 +520,15 @@ class Relinker(Rebinder):
         if self._effects is not None and name in frame.declared and frame.variant.env >= 0:
             raise Unlike("it binds a name of the function around it")
         super().assign_name(name, values, frame)
+
+
+def _holds(values: Any, refs: set[FunctionRef]) -> bool:
+    """Whether one of these functions is among values, or inside one of them."""
+    return any(
+        ((each[1], each[2]) in refs if each[0] == "f" else _holds(each, refs))
+        for each in values
+        if each.__class__ is tuple and each
+    )
 
 
 class _Own(NamedTuple):
