@@ -414,11 +414,108 @@ def test_many_open_questions_on_the_way_to_a_call() -> None:
     assert isinstance(seen.args[0], Unknown)
 
 
+WHICH = "import uvicorn\nfrom things import thing\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "keywords"),
+    [
+        ("options = {'workers': 4}\nuvicorn.run('a:b', **options)", {"workers": 4}),
+        (
+            "options = dict(workers=4)\nuvicorn.run('a:b', port=1, **options, host='h')",
+            {"port": 1, "workers": 4, "host": "h"},
+        ),
+        (
+            "options = {}\noptions['port'] = 80\noptions.update(workers=2)\nuvicorn.run('a:b', **options)",
+            {"port": 80, "workers": 2},
+        ),
+        ("options = {'port': 80}\ndel options['port']\nuvicorn.run('a:b', **options)", {}),
+        ("options = {'port': 80}\nuvicorn.run('a:b', **{**options, 'workers': 2})", {"port": 80, "workers": 2}),
+        (
+            "for name in ('workers', 'port'):\n    options[name] = 3\nuvicorn.run('a:b', **options)",
+            {"workers": 3, "port": 3},
+        ),
+        ("def serve(app, **more):\n    uvicorn.run(app, **more)\nserve('a:b', port=80)", {"port": 80}),
+        ("def serve(*args, **more):\n    uvicorn.run(*args, **more)\nserve('a:b', port=80)", {"port": 80}),
+        ("if thing:\n    options['reload'] = True\nuvicorn.run('a:b', **options)", {"reload": ...}),
+        (
+            "options = {'port': 80}\nif thing:\n    options['port'] = 81\nelse:\n    options['workers'] = 2\n"
+            "uvicorn.run('a:b', **options)",
+            {"port": ..., "workers": ...},
+        ),
+        ("other = options\nif thing:\n    other['reload'] = True\nuvicorn.run('a:b', **options)", {"reload": ...}),
+        ("port = 80\nif thing:\n    port = 81\nuvicorn.run('a:b', port=port, workers=2)", {"port": ..., "workers": 2}),
+        (
+            "def serve(port):\n    uvicorn.run('a:b', port=port, workers=2)\nserve(80)\nserve(81)",
+            {"port": ..., "workers": 2},
+        ),
+    ],
+)
+def test_what_a_call_unpacks(text: str, keywords: dict[str, Any]) -> None:
+    (seen,) = calls(f"{WHICH}options = {{}}\n{text}", "uvicorn.run")
+    assert seen.args == ("a:b",)
+    assert {name: ... if isinstance(value, Unknown) else value for name, value in seen.keywords.items()} == keywords
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "uvicorn.run('a:b', **thing)",
+        "uvicorn.run(*thing)",
+        "options.update(thing)\nuvicorn.run('a:b', **options)",
+        "options.update(**thing)\nuvicorn.run('a:b', **options)",
+        "options[thing] = 1\nuvicorn.run('a:b', **options)",
+        "for name in thing:\n    options[name] = 1\nuvicorn.run('a:b', **options)",
+        "for name in thing:\n    options.update(reload=True)\nuvicorn.run('a:b', **options)",
+        "for name in thing:\n    del options['port']\nuvicorn.run('a:b', **options)",
+        "options.setdefault('reload', True)\nuvicorn.run('a:b', **options)",
+        "options.update(thing)\ncopy = {**options}\nuvicorn.run('a:b', **copy)",
+        "def serve():\n    if thing:\n        options['reload'] = True\n    uvicorn.run('a:b', **options)\nserve()",
+        "def serve():\n    if thing:\n        options.update(reload=True)\n    uvicorn.run('a:b', **options)\nserve()",
+        "def serve(**more):\n    uvicorn.run('a:b', **more)",
+        "def serve(*args):\n    uvicorn.run(*args)",
+    ],
+)
+def test_what_a_call_may_unpack_is_not_guessed(text: str) -> None:
+    assert calls(f"{WHICH}options = {{'port': 80}}\n{text}", "uvicorn.run") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("names = {'a': 1}\nnames.update(thing)\nfound = 'b' in names", ...),
+        ("names = {'a': 1}\nnames.update(thing)\nfound = names.get('b', 2)", ...),
+        ("names = {'a': 1}\nnames.update(thing)\nfound = names['b']", ...),
+        ("names = {'a': 1}\nnames.update({'b': 2})\nfound = names['b']", 2),
+        ("names = [1]\nfor one in thing:\n    names.append(one)\nfound = names[3]", ...),
+        ("names = [1]\nif thing:\n    names.append(2)\nfound = names", ...),
+        ("names = [1]\nif thing:\n    pass\nfound = names", [1]),
+    ],
+)
+def test_lists_and_dictionaries_that_may_hold_more(text: str, value: object) -> None:
+    found = evaluate(facts_of(f"{WHICH}{text}"), {}, loader({})).names["found"].value
+    assert (... if isinstance(found, Unknown) else found) == value
+
+
 def test_a_call_knows_its_module() -> None:
     project = {"server": "import uvicorn\n\n\ndef serve(app):\n    uvicorn.run(app, port=80)"}
     text = "import uvicorn\nfrom server import serve\nserve('a:b')\nuvicorn.run('c:d')"
     found = watch(facts_of(text), {}, loader(project), "app", frozenset({"uvicorn.run"}))
     assert [(seen.module, seen.args) for seen in found] == [("server", ("a:b",)), ("app", ("c:d",))]
+
+
+@pytest.mark.parametrize(
+    ("line", "port"),
+    [
+        ("settings.PORT = 81", 81),
+        ("if thing:\n    settings.PORT = 81", ...),
+        ("settings.OTHER = 81", 80),
+    ],
+)
+def test_a_name_of_another_module_may_be_set(line: str, port: object) -> None:
+    text = f"{WHICH}import settings\n{line}\nuvicorn.run('a:b', port=settings.PORT)"
+    (seen,) = watch(facts_of(text), {}, loader({"settings": "PORT = 80"}), "app", frozenset({"uvicorn.run"}))
+    assert (... if isinstance(seen.keywords["port"], Unknown) else seen.keywords["port"]) == port
 
 
 def test_classes_that_stand_on_a_watched_one_are_seen() -> None:

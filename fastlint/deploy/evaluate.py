@@ -7,9 +7,10 @@ branches count, and what differs between them depends on the test. Steps are cou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from fastlint.deploy.configuration.state import (
@@ -70,5 +71,29 @@ def watch(
         if function.owner < 0 and function.parent < 0 and (module, function.site) not in run.entered:
             run.steps = MOST_STEPS
             with suppress(Exhausted, RecursionError, Left, Raises):
-                run.call_function(OwnFunction(function, scope), [], {})
-    return list({(seen.module, seen.site): seen for seen in run.seen}.values())
+                run.call_function(OwnFunction(function, scope), [], {}, whole=False)
+    return _met(run.seen)
+
+
+def _met(seen: Iterable[Seen]) -> list[Seen]:
+    """Each call once. An argument that is another thing on another way to the call is unknown."""
+    out: dict[tuple[str, int], Seen] = {}
+    for one in seen:
+        place = one.module, one.site
+        out[place] = _joined(out[place], one) if place in out else one
+    return list(out.values())
+
+
+def _joined(one: Seen, other: Seen) -> Seen:
+    args = tuple(_same(*pair) for pair in zip_longest(one.args, other.args, fillvalue=...))
+    names = dict.fromkeys((*one.keywords, *other.keywords))
+    return replace(
+        one,
+        args=args,
+        keywords={name: _same(one.keywords.get(name, ...), other.keywords.get(name, ...)) for name in names},
+    )
+
+
+def _same(one: Any, other: Any) -> Any:
+    alike = type(one) is type(other) and one == other
+    return one if alike else Unknown("depends on the way to the call")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastlint.deploy.configuration.libraries import Libraries
+from fastlint.deploy.configuration.names import CHANGES
 from fastlint.deploy.configuration.state import (
     Bound,
     Exhausted,
@@ -18,7 +19,7 @@ from fastlint.deploy.configuration.state import (
     plain,
     word_of,
 )
-from fastlint.deploy.values import Unknown
+from fastlint.deploy.values import Unknown, bounded
 from fastlint.source.facts import Function, Node
 
 _DEEPEST = 30
@@ -29,22 +30,22 @@ class Calls(Libraries):
     """Calls functions, makes objects, and reads their attributes."""
 
     def _call(self, node: Node, scope: Scope) -> Any:
-        _, _, callee_node, arg_nodes, keyword_nodes = node
-        if any(argument is not None and argument[0] == "*" for argument in arg_nodes) or any(
-            key is None for key, _ in keyword_nodes
-        ):
-            return Unknown("a call with unpacked arguments")
+        callee_node = node[2]
         if callee_node is not None and callee_node[0] == "a":
             base = self.value(callee_node[2], scope)
-            callee = base if not isinstance(base, (Foreign, OwnModule, OwnObject, OwnClass)) else None
-            if callee is not None or isinstance(base, Unknown):
-                args = [self.value(argument, scope) for argument in arg_nodes]
-                return self._method(base, callee_node[3], args)
+            if not isinstance(base, (Foreign, OwnModule, OwnObject, OwnClass)):
+                args, keywords = self._arguments(node, scope) or ([Unknown("unpacked")], {})
+                if isinstance(base, (dict, list)) and callee_node[3] in CHANGES:
+                    if self._is_shared(callee_node[2], scope):
+                        self._open(base, f"what is there after .{callee_node[3]}()")
+                return self._method(base, callee_node[3], args, keywords)
             callee = self._member(base, callee_node[3])
         else:
             callee = self.value(callee_node, scope)
-        args = [self.value(argument, scope) for argument in arg_nodes]
-        keywords = {key: self.value(argument, scope) for key, argument in keyword_nodes}
+        given = self._arguments(node, scope)
+        if given is None:
+            return Unknown("a call with unpacked arguments")
+        args, keywords = given
         if isinstance(callee, OwnFunction):
             return self.call_function(callee, args, keywords)
         if isinstance(callee, OwnClass):
@@ -57,19 +58,45 @@ class Calls(Libraries):
             return self._foreign(callee.name, args, keywords)
         return Unknown("a call of something unknown")
 
-    def call_function(self, called: OwnFunction, args: list[Any], keywords: dict[str, Any]) -> Any:
+    def _arguments(self, node: Node, scope: Scope) -> tuple[list[Any], dict[str, Any]] | None:
+        """What a call is given by place and by name; None where it unpacks what is not known."""
+        args: list[Any] = []
+        for argument in node[3]:
+            if argument is None or argument[0] != "*":
+                args.append(self.value(argument, scope))
+                continue
+            more = self.value(argument[1], scope)
+            if not isinstance(more, (list, tuple)) or any(isinstance(one, Unknown) for one in more):
+                return None
+            args += more
+        keywords: dict[str, Any] = {}
+        for name, argument in node[4]:
+            value = self.value(argument, scope)
+            if name is not None:
+                keywords[name] = value
+            elif isinstance(value, dict) and self._is_whole(value) and all(isinstance(key, str) for key in value):
+                keywords.update(value)
+            else:
+                return None
+        return args, keywords
+
+    def call_function(self, called: OwnFunction, args: list[Any], keywords: dict[str, Any], whole: bool = True) -> Any:
+        """What a function gives for these arguments; where they are not `whole`, somebody may give it more."""
         if self.depth >= _DEEPEST or called.function.is_async or called.function.is_generator:
             return Unknown(f"{called.function.name}()")
         self.entered.add((called.scope.module, called.function.site))
         scope = Scope(called.scope.facts, called.scope.module, {}, called.scope)
         given = list(args) if called.receiver is None else [called.receiver, *args]
+        named = dict(keywords)
         for param in called.function.params:
             if param.kind in ("*", "**"):
-                value: Any = Unknown("more arguments")
+                more: Any = tuple(given) if param.kind == "*" else named
+                value = bounded(more) if whole else Unknown("more arguments")
+                given = given if param.kind == "**" else []
             elif given and param.kind != "k":
                 value = given.pop(0)
-            elif param.name in keywords:
-                value = keywords[param.name]
+            elif param.name in named:
+                value = named.pop(param.name)
             elif param.default is not None:
                 value = self.value(param.default, called.scope)
             else:

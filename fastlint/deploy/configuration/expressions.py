@@ -46,6 +46,10 @@ class Expressions(Calls):
             return self._variable(key, None, required=True)
         if isinstance(base, Unknown) or not is_literal(key):
             return Unknown("an item")
+        if isinstance(base, dict) and key not in base and not self._is_whole(base):
+            return Unknown("an item")
+        if isinstance(base, list) and any(isinstance(one, Unknown) for one in base):  # there may be more of it
+            return Unknown("an item")
         if isinstance(base, (dict, list, tuple, str)):
             try:
                 return base[key]
@@ -92,7 +96,7 @@ class Expressions(Calls):
         for name, right_node in node[3]:
             right = self.value(right_node, scope)
             if isinstance(right, dict):
-                right = tuple(right)
+                right = tuple(right) if self._is_whole(right) else Unknown("what a dictionary holds")
             result = self._computed(_OPERATORS.get(name, name), (left, right))
             if self._decided(result) and not result:
                 return False
@@ -115,7 +119,11 @@ class Expressions(Calls):
         out: dict[Any, Any] = {}
         for key, value in node[1]:
             if key is None:
-                return Unknown("unpacked")
+                more = self.value(value, scope)
+                if not isinstance(more, dict) or not self._is_whole(more):
+                    return Unknown("unpacked")
+                out.update(more)
+                continue
             name = self.value(key, scope)
             if not is_literal(name):
                 return Unknown("a dictionary")

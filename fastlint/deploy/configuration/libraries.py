@@ -58,6 +58,8 @@ class Libraries(Names):
             return [(key, value) for key, value in self.environment.items()]
         if name == "os.environ.keys":
             return list(self.environment)
+        if name == "dict" and all(isinstance(one, dict) and self._is_whole(one) for one in args):
+            return {key: value for table in (*args, keywords) for key, value in table.items()}
         return self._library(name, args)
 
     def _variable(self, name: Any, default: Any, required: bool) -> Any:
@@ -109,7 +111,7 @@ class Libraries(Names):
         except (TypeError, ValueError, OverflowError) as error:
             raise Raises(type(error).__name__) from error
 
-    def _method(self, base: Any, name: str, args: list[Any]) -> Any:
+    def _method(self, base: Any, name: str, args: list[Any], keywords: dict[str, Any]) -> Any:
         """A method of a literal: of text, or of a list or dictionary of this file."""
         if isinstance(base, list) and name in ("append", "extend", "insert"):
             if name == "append" and len(args) == 1:
@@ -124,12 +126,17 @@ class Libraries(Names):
         if isinstance(base, list) and name not in ("copy", "index", "count"):
             base[:] = [Unknown(f"a list after .{name}()")]
         if isinstance(base, dict):
-            if name == "get" and args and is_literal(args[0]):
+            if name == "get" and args and is_literal(args[0]) and (args[0] in base or self._is_whole(base)):
                 return base.get(args[0], args[1] if len(args) > 1 else None)
-            if name in ("items", "keys", "values"):
+            if name in ("items", "keys", "values") and self._is_whole(base):
                 return [*{"items": base.items(), "keys": base.keys(), "values": base.values()}[name]]
-            if name in ("update", "pop", "popitem", "clear", "setdefault"):
-                base.update(dict.fromkeys(base, Unknown(f"a dictionary after .{name}()")))
+            if name == "update" and all(isinstance(one, dict) and self._is_whole(one) for one in args):
+                for one in (*args, keywords):
+                    base.update(one)
+                if bounded(base) is not base:
+                    self._open(base, f"a dictionary after .{name}()")
+            elif name in ("update", "pop", "popitem", "clear", "setdefault"):
+                self._open(base, f"a dictionary after .{name}()")
             return Unknown(f".{name}()")
         if name == "format" and isinstance(base, str):
             return self._format(base, args)

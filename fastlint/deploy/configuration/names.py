@@ -20,8 +20,12 @@ from fastlint.deploy.configuration.state import (
 )
 from fastlint.deploy.values import Raises, Unknown, bounded, is_literal
 from fastlint.source.facts import Block, Node
-from fastlint.source.nodes import blocks_of, calls_within
+from fastlint.source.nodes import blocks_of, calls_within, nodes
 
+CHANGES = frozenset(
+    {"append", "clear", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort", "update"}
+)
+"""Methods that put something into a list or dictionary, or take it out."""
 _CIRCLE = Unknown("an import that leads back to itself")
 
 
@@ -47,6 +51,9 @@ class Names(State):
             base = self.value(target[2], scope)
             if isinstance(base, OwnObject):
                 base.attributes[target[3]] = value
+            elif isinstance(base, OwnModule):
+                both = Unknown("set on one of two ways")  # a module has no names for each of them
+                base.scope.names[target[3]] = Bound(both if self.forks else value, -1)
         elif target[0] == "s":
             self._store(target, value, site, scope)
 
@@ -59,10 +66,24 @@ class Names(State):
                 self._bind(key, value, site, scope)
             else:
                 raise Exhausted  # any name may be anything from here on
-        elif isinstance(base, dict) and is_literal(key):
+        elif isinstance(base, dict) and is_literal(key) and not self._is_shared(target[2], scope):
             base[key] = value
             if bounded(base) is not base:
                 base[key] = Unknown("more of a dictionary")
+        elif isinstance(base, dict):
+            self._open(base, "a dictionary after one of its keys was set")
+
+    def _is_shared(self, node: Node, scope: Scope) -> bool:
+        """Whether a list or dictionary is not this scope's own while it follows both ways of a test: each way has but
+        its own names for itself."""
+        return self.forks > 0 and not (node is not None and node[0] == "n" and node[1] in scope.names)
+
+    def _delete(self, target: Node, scope: Scope) -> None:
+        base, key = self.value(target[2], scope), self.value(target[3], scope)
+        if isinstance(base, dict) and is_literal(key) and not self._is_shared(target[2], scope):
+            base.pop(key, None)
+        elif isinstance(base, (dict, list)):
+            self._open(base, "what is left of it")
 
     def lookup(self, name: str, scope: Scope) -> Any:
         """What a name is."""
@@ -85,11 +106,22 @@ class Names(State):
         for block in blocks:
             bound_in(block, names)
         targets_in(target, names)
+        for name in _changed_in(blocks):
+            found = self._held(name, scope)
+            if isinstance(found, (dict, list)):
+                self._open(found, "changed in a loop or case that is not followed")
         if any(_writes_names(block) for block in blocks):
             names.update(n for n, bound in scope.names.items() if plain(bound.value) or isinstance(bound.value, Later))
         for name in names:
             site = scope.names[name].site if name in scope.names else -1
             scope.names[name] = Bound(Unknown("set in a loop or case that is not followed"), site)
+
+    def _held(self, name: str, scope: Scope) -> Any:
+        """What a name holds so far; nothing is run for it."""
+        here: Scope | None = scope
+        while here is not None and name not in here.names:
+            here = here.outer
+        return here.names[name].value if here is not None else None
 
     def _import(self, statement: Any, scope: Scope) -> None:
         for bound, level, target, attribute in statement[1]:
@@ -237,6 +269,22 @@ def targets_in(target: Node, names: set[str]) -> None:
     elif target[0] in ("t", "l"):
         for element in target[1]:
             targets_in(element, names)
+
+
+def _changed_in(blocks: list[Block]) -> set[str]:
+    """The names of lists and dictionaries into which these blocks put something, or out of which they take it."""
+    out: set[str] = set()
+    for node in (each for block in blocks for each in nodes(block)):
+        base: Node = None
+        if node[0] == "c" and node[2] is not None and node[2][0] == "a" and node[2][3] in CHANGES:
+            base = node[2][2]
+        elif node[0] in ("=", "del"):
+            base = next((one[2] for one in node[1] if one is not None and one[0] == "s"), None)
+        elif node[0] == "+=" and node[1] is not None:
+            base = node[1][2] if node[1][0] == "s" else node[1]
+        if base is not None and base[0] == "n":
+            out.add(base[1])
+    return out
 
 
 def _writes_names(node: Any) -> bool:

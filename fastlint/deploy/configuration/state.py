@@ -138,6 +138,7 @@ class State(ABC):
         self.control: dict[str, None] = {}  # by the tests around the statement
         self.modules: dict[str, Scope] = {}
         self.harmless: dict[str, bool] = {}  # modules -> whether running them leaves the environment as it is
+        self.opened: list[dict[Any, Any]] = []  # dictionaries that may hold more than is known
         self.setters: set[str] = set()  # the names of functions, met so far, that set a variable of the environment
 
     @abstractmethod
@@ -147,6 +148,18 @@ class State(ABC):
     @abstractmethod
     def value(self, node: Node, scope: Scope) -> Any:
         """What an expression is."""
+
+    def _open(self, held: dict[Any, Any] | list[Any], why: str) -> None:
+        """Anything may be in a list or dictionary from here on."""
+        if isinstance(held, list):
+            held[:] = [Unknown(why)]
+            return
+        held.update(dict.fromkeys(held, Unknown(why)))
+        self.opened.append(held)
+
+    def _is_whole(self, table: dict[Any, Any]) -> bool:
+        """Whether a dictionary holds nothing but what is known."""
+        return not any(table is one for one in self.opened)
 
     def _decided(self, test: Any) -> bool:
         return not isinstance(test, (Unknown, Apply, Cores, Env, Foreign))

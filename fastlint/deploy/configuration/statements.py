@@ -75,6 +75,8 @@ class Statements(Expressions):
             for target in statement[1]:
                 if word_of(target) and target[0] == "n":
                     scope.names.pop(target[1], None)
+                elif target is not None and target[0] == "s":
+                    self._delete(target, scope)
         elif tag == "class":
             self._bind(statement[2], OwnClass(scope.facts.classes[statement[1]], scope), statement[-1], scope)
         elif tag == "imp":
@@ -101,13 +103,11 @@ class Statements(Expressions):
         """A test that cannot be decided: both ways to the end of the block, then whatever each of them left. Where such
         ways have parted several times already, they join again before the rest of the block."""
         before = dict(scope.names)
+        sides = (statement[2], dict(before)), (statement[3], self._apart(before))
         joined = self.forks >= _MOST_FORKS
         self.forks += 1
         try:
-            ways = [
-                self._way(branch if joined else [*branch, *rest], dict(before), scope)
-                for branch in (statement[2], statement[3])
-            ]
+            ways = [self._way(branch if joined else [*branch, *rest], names, scope) for branch, names in sides]
             if joined and all(way is not None and way[1] is None for way in ways):
                 scope.names = self._both_left(test, ways)
                 return self.block(rest, scope)
@@ -127,6 +127,28 @@ class Statements(Expressions):
             return None
         values = [None if way is None or way[1] is None else way[1].value for way in ways]
         return Returned(self._either(test, values[0], values[1]))
+
+    def _apart(self, names: dict[str, Bound]) -> dict[str, Bound]:
+        """The names with lists and dictionaries of their own: what one way puts into them the other has not."""
+        copies: dict[int, Any] = {}
+        return {
+            name: Bound(self._copied(bound.value, copies), bound.site, bound.variables)
+            if isinstance(bound.value, (dict, list))
+            else bound
+            for name, bound in names.items()
+        }
+
+    def _copied(self, value: Any, copies: dict[int, Any]) -> Any:
+        if not isinstance(value, (dict, list)):
+            return value
+        if id(value) not in copies:
+            if isinstance(value, list):
+                copies[id(value)] = [self._copied(one, copies) for one in value]
+            else:
+                table = copies[id(value)] = {key: self._copied(one, copies) for key, one in value.items()}
+                if not self._is_whole(value):
+                    self.opened.append(table)
+        return copies[id(value)]
 
     def _way(self, block: Block, names: dict[str, Bound], scope: Scope) -> _Way | None:
         """What statements leave and return; None where they end the program: whoever goes on took the other way."""
@@ -162,7 +184,7 @@ class Statements(Expressions):
         if statement[0] == "while":
             return self._while(statement, body, scope)
         items = self.value(statement[3], scope)
-        if isinstance(items, dict):
+        if isinstance(items, dict) and self._is_whole(items):
             items = list(items)
         if isinstance(items, str):
             items = list(items)
