@@ -920,10 +920,11 @@ async def far():
 
 
 HANDLERS = [near, far]
+BY_NAME = {"f": functools.partial(near, f=far)}
 
 
 async def each():
-    for handler in HANDLERS:
+    for handler in (*HANDLERS, *BY_NAME.values()):
         if inspect.iscoroutinefunction(handler):
             await handler()
         else:

@@ -228,7 +228,8 @@ class Relinker(Rebinder):
     def _holding(self, refs: set[FunctionRef]) -> Iterator[FunctionRef]:
         """Who has one of these functions as a value, and so may ask what kind it is; also those that do not call it."""
         for variant in self.variants:
-            if any(_holds(values, refs) for values in (*variant.bindings.values(), *variant.names.values())):
+            known = (variant.receiver, *variant.bindings.values(), *variant.names.values())
+            if any(_holds(values, refs) for values in known):
                 yield variant.function
         for key, values in self.facts.items():
             if _holds(values, refs):
@@ -525,7 +526,7 @@ class Relinker(Rebinder):
 def _holds(values: Any, refs: set[FunctionRef]) -> bool:
     """Whether one of these functions is among values, or inside one of them."""
     return any(
-        ((each[1], each[2]) in refs if each[0] == "f" else _holds(each, refs))
+        ((each[1], each[2]) in refs if each[0] == "f" and len(each) == 4 else _holds(each, refs))  # `dict(f=…)`: a pair
         for each in values
         if each.__class__ is tuple and each
     )
