@@ -157,7 +157,9 @@ def one_round(copy: Path, files: list[Path], peers: Path | None, with_flake8: bo
         ("module edited", module_edited),
     )
     for column, edit in edits:
-        edited.write_text(edit(before), "utf-8")
+        after = edit(before)
+        ast.parse(after)  # what cannot be read is another project: that would not be this edit's cost
+        edited.write_text(after, "utf-8")
         yield f"fastlint, {column}", measure(check)
         if peers and column == "body edited":
             yield f"hydroid, {column}", measure(hydroid)
@@ -229,7 +231,8 @@ def body_edited(source: str) -> str:
     node, lines = target_of(source), source.splitlines(keepends=True)
     assert node is not None
     first = node.body[0]
-    lines.insert(first.lineno - 1, " " * first.col_offset + "edited = 1\n")
+    above = [each.lineno for each in getattr(first, "decorator_list", [])]  # a function inside may be decorated
+    lines.insert(min([first.lineno, *above]) - 1, " " * first.col_offset + "edited = 1\n")
     return "".join(lines)
 
 

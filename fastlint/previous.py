@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastlint.cache import compiled, folder
 from fastlint.cache.facts import FactStore
+from fastlint.reading import digest
 from fastlint.source.encoding import decode
 from fastlint.source.facts import ModuleFacts
 
@@ -31,7 +32,6 @@ class Previous:
     def __init__(self, cache: str, question: str, store: FactStore) -> None:
         self._cache = cache
         self._question = question
-        self._name = os.path.join(_FOLDER, question[:16])
         self._store = store
 
     def past(self, reading: Reading) -> Past | None:
@@ -39,7 +39,7 @@ class Previous:
         where there is no analysis, where a file is gone, or some of those facts are."""
         from fastlint.graph.relink import Past
 
-        parts = compiled.load_parts(self._cache, self._name)
+        parts = compiled.load_parts(self._cache, self._name(reading))
         if parts is None:
             return None
         head, packed = parts
@@ -71,8 +71,15 @@ class Previous:
         """Keep an analysis, as `graph.kept` packs it, for the next run."""
         files = [[file.relative, _known_as(file), *reading.contents[file.relative][:2]] for file, _ in reading.facts]
         head = json.dumps({"question": self._question, "files": files}, separators=(",", ":"))
-        compiled.save(self._cache, self._name, head.encode(), packed)
+        compiled.save(self._cache, self._name(reading), head.encode(), packed)
         folder.keep_newest(os.path.join(self._cache, _FOLDER), _MOST)
+
+    def _name(self, reading: Reading) -> str:
+        """Where the analysis lies. That of a project with files that cannot be read has a place of its own: when they
+        can be again, which may be the next moment, the one from before is still there."""
+        unreadable = sorted(file.relative for file, _ in reading.unreadable)
+        asked = digest("\n".join([self._question, *unreadable]).encode()) if unreadable else self._question
+        return os.path.join(_FOLDER, asked[:16])
 
 
 def _known_as(file: SourceFile) -> list[str]:

@@ -786,6 +786,17 @@ def test_a_script_asks_for_what_is_less_too(project: Path, links: Links) -> None
     assert (links.continued, links.reasons) == (2, [])
 
 
+def test_a_file_that_cannot_be_read_for_a_while_costs_no_analysis_more(project: Path, links: Links) -> None:
+    edit(project, "helpers", "def lonely():\n", "def lonely(:\n")
+    both(project)
+    assert (links.continued, links.reasons) == (0, [])
+    edit(project, "helpers", "def lonely(:\n    time.sleep(2)\n", "def lonely():\n    time.sleep(3)\n")
+    both(project)
+    edit(project, *CONTINUED["a blocking call"])
+    both(project)
+    assert (links.continued, links.reasons) == (2, [])
+
+
 def test_edits_of_several_files_add_up(project: Path, links: Links) -> None:
     edit(project, *CONTINUED["a blocking call"])
     both(project)
