@@ -435,6 +435,13 @@ WHICH = "import uvicorn\nfrom things import thing\n"
             "for name in ('workers', 'port'):\n    options[name] = 3\nuvicorn.run('a:b', **options)",
             {"workers": 3, "port": 3},
         ),
+        ("options['port'] = 80\nprint(options)\nuvicorn.run('a:b', **options)", {"port": 80}),
+        (
+            "import logging\nlog = logging.getLogger()\noptions['port'] = 80\nlog.info('%s', options)\n"
+            "uvicorn.run('a:b', **options)",
+            {"port": 80},
+        ),
+        ("def add(into):\n    into['port'] = 80\nadd(options)\nuvicorn.run('a:b', **options)", {"port": 80}),
         ("def serve(app, **more):\n    uvicorn.run(app, **more)\nserve('a:b', port=80)", {"port": 80}),
         ("def serve(*args, **more):\n    uvicorn.run(*args, **more)\nserve('a:b', port=80)", {"port": 80}),
         ("if thing:\n    options['reload'] = True\nuvicorn.run('a:b', **options)", {"reload": ...}),
@@ -472,6 +479,16 @@ def test_what_a_call_unpacks(text: str, keywords: dict[str, Any]) -> None:
         "options.update(thing)\ncopy = {**options}\nuvicorn.run('a:b', **copy)",
         "def serve():\n    if thing:\n        options['reload'] = True\n    uvicorn.run('a:b', **options)\nserve()",
         "def serve():\n    if thing:\n        options.update(reload=True)\n    uvicorn.run('a:b', **options)\nserve()",
+        "thing.fill(options)\nuvicorn.run('a:b', **options)",
+        "thing(options)\nuvicorn.run('a:b', **options)",
+        "thing(into=options)\nuvicorn.run('a:b', **options)",
+        "for name in thing:\n    thing(options)\nuvicorn.run('a:b', **options)",
+        "other = {}\nfor name in thing:\n    other[name], options[name] = 1, 2\nuvicorn.run('a:b', **options)",
+        "other = {}\nfor name in thing:\n    other[name] = options[name] = 1\nuvicorn.run('a:b', **options)",
+        "class Held:\n    def __init__(self):\n        self.more = {}\nheld = Held()\n"
+        "for name in thing:\n    held.more[name] = 1\nuvicorn.run('a:b', **held.more)",
+        "def add(into):\n    into['reload'] = True\ndef serve():\n    if thing:\n        add(options)\n"
+        "    uvicorn.run('a:b', **options)\nserve()",
         "def serve(**more):\n    uvicorn.run('a:b', **more)",
         "def serve(*args):\n    uvicorn.run(*args)",
     ],

@@ -348,13 +348,13 @@ class Rebinder(Interpreter):
         no_more = were - coroutines.keys()  # the names of coroutine functions that are none any more
         for edit in self.edits:
             before, now = edit.facts, edit.now.facts
-            turned = {
+            awaited = {
                 function.index
                 for function in before.functions
                 if function.is_async and (edit.now.name, function.index) not in edit.gone
             }
             said = _noted(before.mentions, {*REGISTRARS, *coroutines, *no_more})
-            self._is_idle(edit.now.name, turned | said, asked_for)
+            self._is_idle(edit.now.name, awaited | said, asked_for)
             self._compare_index(edit, before.mentions, now.mentions, callers, world.mentions, MOST_MENTIONS)
             self._compare_index(edit, before.mutators, now.mutators, containers, world.mutators, FEW)
             self._compare_index(edit, before.writers, now.writers, assigned, world.writers, FEW)

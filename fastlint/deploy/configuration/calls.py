@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 from fastlint.deploy.configuration.libraries import Libraries
@@ -23,6 +24,8 @@ from fastlint.deploy.values import Unknown, bounded
 from fastlint.source.facts import Function, Node
 
 _DEEPEST = 30
+_TELLING = frozenset({"critical", "debug", "error", "exception", "info", "log", "warning"})  # of loggers
+_LEAVING = ("json.", "logging.", "pprint.", "copy.")  # modules whose functions change nothing of what they are given
 TRANSPARENT = frozenset({"cache", "lru_cache", "override", "no_type_check"})  # decorators that change no result
 
 
@@ -38,6 +41,8 @@ class Calls(Libraries):
                 if isinstance(base, (dict, list)) and callee_node[3] in CHANGES:
                     if self._is_shared(callee_node[2], scope):
                         self._open(base, f"what is there after .{callee_node[3]}()")
+                if isinstance(base, Unknown) and callee_node[3] not in _TELLING:
+                    self._hand_out(args, keywords)
                 return self._method(base, callee_node[3], args, keywords)
             callee = self._member(base, callee_node[3])
         else:
@@ -55,8 +60,15 @@ class Calls(Libraries):
             self._note(callee.name, node[1], args, keywords, scope)
             if callee.name == "locals().update":
                 return self._update(args, keywords, node[1], scope)
+            if callee.name not in self.watched and not _leaves(callee.name):
+                self._hand_out(args, keywords)
             return self._foreign(callee.name, args, keywords)
+        self._hand_out(args, keywords)
         return Unknown("a call of something unknown")
+
+    def _hand_out(self, args: list[Any], keywords: dict[str, Any]) -> None:
+        """Whoever is given a dictionary may put more into it."""
+        self.opened.extend(one for one in (*args, *keywords.values()) if isinstance(one, dict))
 
     def _arguments(self, node: Node, scope: Scope) -> tuple[list[Any], dict[str, Any]] | None:
         """What a call is given by place and by name; None where it unpacks what is not known."""
@@ -184,6 +196,11 @@ class Calls(Libraries):
             if isinstance(found, Foreign):
                 return found.name
         return ""
+
+
+def _leaves(name: str) -> bool:
+    """Whether a function of a library leaves a dictionary that it is given as it is."""
+    return hasattr(builtins, name.removeprefix("builtins.")) or name.startswith(_LEAVING)
 
 
 def defined(function: Function, scope: Scope) -> Any:

@@ -76,7 +76,14 @@ class Names(State):
     def _is_shared(self, node: Node, scope: Scope) -> bool:
         """Whether a list or dictionary is not this scope's own while it follows both ways of a test: each way has but
         its own names for itself."""
-        return self.forks > 0 and not (node is not None and node[0] == "n" and node[1] in scope.names)
+        if not self.forks:
+            return False
+        if node is None or node[0] != "n" or node[1] not in scope.names:
+            return True
+        held, outer = scope.names[node[1]].value, scope.outer
+        while outer is not None and not any(bound.value is held for bound in outer.names.values()):
+            outer = outer.outer
+        return outer is not None  # it was handed in
 
     def _delete(self, target: Node, scope: Scope) -> None:
         base, key = self.value(target[2], scope), self.value(target[3], scope)
@@ -106,8 +113,8 @@ class Names(State):
         for block in blocks:
             bound_in(block, names)
         targets_in(target, names)
-        for name in _changed_in(blocks):
-            found = self._held(name, scope)
+        for node in _changed_in(blocks):
+            found = self._held(node, scope)
             if isinstance(found, (dict, list)):
                 self._open(found, "changed in a loop or case that is not followed")
         if any(_writes_names(block) for block in blocks):
@@ -116,12 +123,21 @@ class Names(State):
             site = scope.names[name].site if name in scope.names else -1
             scope.names[name] = Bound(Unknown("set in a loop or case that is not followed"), site)
 
-    def _held(self, name: str, scope: Scope) -> Any:
-        """What a name holds so far; nothing is run for it."""
-        here: Scope | None = scope
-        while here is not None and name not in here.names:
-            here = here.outer
-        return here.names[name].value if here is not None else None
+    def _held(self, node: Node, scope: Scope) -> Any:
+        """What a name or attribute holds so far, or the outermost container of an item; nothing is run for it."""
+        if node is None or node[0] not in ("n", "a", "s"):
+            return None
+        if node[0] == "n":
+            here: Scope | None = scope
+            while here is not None and node[1] not in here.names:
+                here = here.outer
+            return here.names[node[1]].value if here is not None else None
+        base = self._held(node[2], scope)
+        if node[0] == "s":
+            return base
+        if isinstance(base, OwnModule):
+            return base.scope.names[node[3]].value if node[3] in base.scope.names else None
+        return base.attributes.get(node[3]) if isinstance(base, OwnObject) else None
 
     def _import(self, statement: Any, scope: Scope) -> None:
         for bound, level, target, attribute in statement[1]:
@@ -271,20 +287,29 @@ def targets_in(target: Node, names: set[str]) -> None:
             targets_in(element, names)
 
 
-def _changed_in(blocks: list[Block]) -> set[str]:
-    """The names of lists and dictionaries into which these blocks put something, or out of which they take it."""
-    out: set[str] = set()
+def _changed_in(blocks: list[Block]) -> Iterator[Node]:
+    """What these blocks put something into or take something out of, and what they give to somebody who may."""
     for node in (each for block in blocks for each in nodes(block)):
-        base: Node = None
-        if node[0] == "c" and node[2] is not None and node[2][0] == "a" and node[2][3] in CHANGES:
-            base = node[2][2]
+        if node[0] == "c":
+            if node[2] is not None and node[2][0] == "a" and node[2][3] in CHANGES:
+                yield node[2][2]
+            yield from node[3]
+            yield from (value for _, value in node[4])
         elif node[0] in ("=", "del"):
-            base = next((one[2] for one in node[1] if one is not None and one[0] == "s"), None)
-        elif node[0] == "+=" and node[1] is not None:
-            base = node[1][2] if node[1][0] == "s" else node[1]
-        if base is not None and base[0] == "n":
-            out.add(base[1])
-    return out
+            yield from _items_in(node[1])
+        elif node[0] in (":", "+="):
+            yield from _items_in([node[1]])
+            if node[0] == "+=":
+                yield node[1]
+
+
+def _items_in(targets: list[Node]) -> Iterator[Node]:
+    """The lists and dictionaries of whose items some targets are."""
+    for target in targets:
+        if target is not None and target[0] == "s":
+            yield target[2]
+        elif target is not None and target[0] in ("t", "l"):
+            yield from _items_in(target[1])
 
 
 def _writes_names(node: Any) -> bool:
